@@ -1,0 +1,18 @@
+# Root options, through one target; every target of ours links it PRIVATE.
+add_library(egress_options INTERFACE)
+target_compile_options(egress_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wnull-dereference
+  -fstack-protector-strong
+  $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3>
+  $<$<BOOL:${EGRESS_WERROR}>:-Werror>)
+target_link_options(egress_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported()
+
+if(EGRESS_SANITIZERS)
+  target_compile_options(egress_options INTERFACE
+    -fsanitize=${EGRESS_SANITIZERS} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(egress_options INTERFACE -fsanitize=${EGRESS_SANITIZERS})
+endif()

@@ -1,0 +1,86 @@
+#include "common/diagnostic.hpp"
+
+#include <algorithm>
+
+#include "common/escape.hpp"
+
+namespace egress {
+namespace {
+
+constexpr std::size_t kExcerptBytes = 96;  // of the source line, around the spot
+constexpr std::size_t kLead = 40;          // of these, at most so many before the spot
+constexpr std::size_t kFoundBytes = 64;
+
+std::string_view label(Severity severity) {
+  return severity == Severity::error ? "error: " : "warning: ";
+}
+
+// The source line and, under it, the caret. A long line is cut on both sides. What stands before the spot is escaped
+// as it is printed, so the caret is placed by the escaped length.
+std::string excerpt(const Spot& spot) {
+  const std::size_t at = std::min(spot.column - 1, spot.line_text.size());
+  const std::size_t begin = at > kLead ? at - kLead : 0;
+  const std::size_t end = std::min(begin + kExcerptBytes, spot.line_text.size());
+  const std::size_t marked_end = std::clamp(at + spot.length, at, end);
+  const std::string before =
+      (begin > 0 ? "..." : "") + escape(spot.line_text.substr(begin, at - begin));
+  const std::string marked = escape(spot.line_text.substr(at, marked_end - at));
+  const std::string after = escape(spot.line_text.substr(marked_end, end - marked_end)) +
+                            (end < spot.line_text.size() ? "..." : "");
+  const std::string number = std::to_string(spot.line);
+  const std::size_t tildes = marked.empty() ? 0 : marked.size() - 1;
+  return "  " + number + " | " + before + marked + after + "\n  " +
+         std::string(number.size(), ' ') + " | " + std::string(before.size(), ' ') + "^" +
+         std::string(tildes, '~');
+}
+
+std::string place(const Spot& spot) {
+  return escape(spot.source) + ":" + std::to_string(spot.line) + ":" + std::to_string(spot.column) +
+         ": ";
+}
+
+}  // namespace
+
+std::string found_expected(std::string_view found, std::string_view expected) {
+  const bool cut = found.size() > kFoundBytes;
+  return "found \"" + escape(found.substr(0, kFoundBytes)) + (cut ? "..." : "") + "\", expected " +
+         std::string(expected);
+}
+
+void Diagnostics::add(Severity severity, std::string text) {
+  ++(severity == Severity::error ? errors_ : warnings_);
+  if (kept_.size() < kKept) kept_.push_back({severity, std::move(text)});
+}
+
+void Diagnostics::error(const Spot& spot, std::string_view message) {
+  add(Severity::error, place(spot) + "error: " + std::string(message) + "\n" + excerpt(spot));
+}
+
+void Diagnostics::warning(const Spot& spot, std::string_view message) {
+  add(Severity::warning, place(spot) + "warning: " + std::string(message) + "\n" + excerpt(spot));
+}
+
+void Diagnostics::error(std::string_view object, std::string_view message) {
+  add(Severity::error, escape(object) + ": error: " + std::string(message));
+}
+
+void Diagnostics::warning(std::string_view object, std::string_view message) {
+  add(Severity::warning, escape(object) + ": warning: " + std::string(message));
+}
+
+std::string Diagnostics::to_text(Severity severity) const {
+  std::string text;
+  std::size_t shown = 0;
+  for (const auto& diagnostic : kept_) {
+    if (diagnostic.severity != severity) continue;
+    text += diagnostic.text + "\n";
+    ++shown;
+  }
+  const std::size_t all = severity == Severity::error ? errors_ : warnings_;
+  if (all > shown) {
+    text += std::string(label(severity)) + "and " + std::to_string(all - shown) + " more\n";
+  }
+  return text;
+}
+
+}  // namespace egress

@@ -1,0 +1,108 @@
+#include "common/environment.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <numeric>
+#include <vector>
+
+#include "common/escape.hpp"
+#include "common/result.hpp"
+
+namespace egress {
+namespace {
+
+// Levenshtein distance by rows.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+// Reads in pieces: a path such as /dev/zero or a pipe must not fill the memory.
+std::optional<std::string> read_file(const std::string& path, std::string& cause) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    cause = errno_to_text(errno);
+    return std::nullopt;
+  }
+  std::string text;
+  char piece[64 << 10];
+  while (file.read(piece, sizeof piece) || file.gcount() > 0) {
+    text.append(piece, static_cast<std::size_t>(file.gcount()));
+    if (text.size() > kMostTextBytes) {
+      cause = "larger than " + std::to_string(kMostTextBytes >> 20U) + " MiB";
+      return std::nullopt;
+    }
+  }
+  if (file.bad()) {
+    cause = errno_to_text(errno);
+    return std::nullopt;
+  }
+  return text;
+}
+
+}  // namespace
+
+Environment Environment::of_process() {
+  std::map<std::string, std::string, std::less<>> variables;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const auto equals = text.find('=');
+    if (!text.starts_with("EGRESS_") || equals == text.npos) continue;
+    variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return Environment(std::move(variables));
+}
+
+std::optional<std::string_view> Environment::get(std::string_view name) const {
+  const auto found = variables_.find(name);
+  if (found == variables_.end() || found->second.empty()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<NamedText> read_table_variable(const Environment& environment, std::string_view name,
+                                             Diagnostics& diagnostics) {
+  const std::string file_variable = std::string(name) + "_FILE";
+  const auto text = environment.get(name);
+  const auto path = environment.get(file_variable);
+  if (text && path) {
+    diagnostics.error(name, "both " + std::string(name) + " and " + file_variable +
+                                " are set, expected one of them");
+    return std::nullopt;
+  }
+  if (text) return NamedText{std::string(name), std::string(*text)};
+  if (!path) return std::nullopt;
+  std::string cause;
+  auto content = read_file(std::string(*path), cause);
+  if (!content) {
+    diagnostics.error(file_variable, "cannot read \"" + escape(*path) + "\": " + cause);
+    return std::nullopt;
+  }
+  return NamedText{std::string(*path), std::move(*content)};
+}
+
+void warn_of_misspelt(const Environment& environment, std::span<const std::string_view> known,
+                      Diagnostics& diagnostics) {
+  for (const auto& [name, value] : environment.all()) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto near = std::find_if(known.begin(), known.end(), [&name = name](std::string_view one) {
+      return edit_distance(name, one) <= 2;
+    });
+    if (near == known.end()) continue;
+    diagnostics.warning(name, "no such variable, it is ignored; did you mean " + std::string(*near) + "?");
+  }
+}
+
+}  // namespace egress

@@ -1,0 +1,67 @@
+// What the administrator asked for: the environment, read and judged once, before anything is touched.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/environment.hpp"
+#include "common/ip.hpp"
+#include "common/log.hpp"
+#include "common/termination_log.hpp"
+#include "router-init/destinations.hpp"
+#include "router-init/network.hpp"
+
+namespace egress::router {
+
+enum class Mode {
+  init,        // set up, exit
+  legacy,      // set up, hold until SIGTERM
+  http_proxy,  // interface, address and routes only, exit
+  dns_proxy,   // the same, and ports under 1024 are opened to the proxy
+  unit_test,   // print the plan, touch nothing
+};
+
+enum class GatewayCheck { require, warn, off };
+
+struct RouterConfig {
+  Mode mode = Mode::legacy;
+  std::optional<IpPrefix> source4;  // address with prefix length; at least one family is set
+  std::optional<IpPrefix> source6;
+  std::optional<IpAddress> gateway4;  // set exactly where the source of that family is
+  std::optional<IpAddress> gateway6;
+  DestinationTable destinations;  // empty in the proxy modes
+
+  std::string interface = "macvlan0";
+  std::string cluster_interface;  // empty: eth0, else the link of the default route
+  std::string parent;             // empty: chosen from the node's links
+  MacvlanMode macvlan_mode = MacvlanMode::private_;
+  std::string host_netns;  // empty: /proc/1/ns/net or /host/proc/1/ns/net
+
+  std::chrono::milliseconds address_probe{500};  // 0: off
+  GatewayCheck gateway_check = GatewayCheck::require;
+  std::chrono::milliseconds gateway_timeout{2000};
+  bool answer_ping = false;
+  bool announce_twice = false;  // stay two seconds for the second announcement
+
+  LogOptions log;
+  std::string termination_log{kTerminationLog};
+
+  bool translates() const { return mode != Mode::http_proxy && mode != Mode::dns_proxy; }
+};
+
+// Reads all variables and reports all that is wrong with them; what comes back is whole only where `diagnostics` has no
+// errors afterwards.
+RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics);
+
+// A variable for --help and for the README's table.
+struct Variable {
+  std::string_view name;
+  std::string_view default_value;
+  std::string_view meaning;
+};
+std::span<const Variable> variables();
+
+}  // namespace egress::router

@@ -1,0 +1,51 @@
+// The table of EGRESS_DESTINATION: where connections to the pod's ports go. A line each:
+//
+//   PORT PROTOCOL ADDRESS [REMOTE_PORT]    PORT and REMOTE_PORT may be ranges of one length; same port where none is given
+//   ADDRESS                                everything else of that address's family; after all lines with ports
+//
+// Pure: text in, value or diagnostics out.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "common/diagnostic.hpp"
+#include "common/environment.hpp"
+#include "common/ip.hpp"
+#include "common/port.hpp"
+
+namespace egress::router {
+
+struct Entry {
+  std::size_t line = 0;  // from 1
+  Protocol protocol = Protocol::tcp;
+  PortRange local;
+  IpAddress address;
+  PortRange remote;  // as long as `local`
+
+  bool operator==(const Entry&) const = default;
+};
+
+struct Fallback {
+  std::size_t line = 0;
+  IpAddress address;
+
+  bool operator==(const Fallback&) const = default;
+};
+
+struct DestinationTable {
+  std::vector<Entry> entries;  // in the order of the text
+  std::optional<Fallback> fallback4;
+  std::optional<Fallback> fallback6;
+
+  bool operator==(const DestinationTable&) const = default;
+};
+
+// Reports every error of the table to `diagnostics`; the table is whole only where that has none afterwards.
+DestinationTable parse_destinations(const NamedText& text, Diagnostics& diagnostics);
+
+// "8443 tcp 203.0.113.26 443", as a user would write it.
+std::string to_text(const Entry& entry);
+
+}  // namespace egress::router

@@ -1,0 +1,68 @@
+// The nftables ruleset as a value: one table of our own, which translates what arrives for the pod and keeps the
+// outside out. ruleset_text prints it for nft, nft_encode packs it for the kernel; the two must mean the same.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/ip.hpp"
+#include "common/port.hpp"
+
+namespace egress::router {
+
+inline constexpr const char* kTableName = "egress_router";  // family inet
+
+// Marks packets that came in by the cluster interface, so that the answers which the kernel itself makes to them (ICMP
+// errors; net.*.fwmark_reflect) go back the same way. One bit, so that others may use the rest.
+inline constexpr std::uint32_t kClusterMark = 0x20000000;
+
+// A connection to `protocol` `port` of the pod goes to `address` `remote_port`.
+struct PortMapping {
+  Protocol protocol = Protocol::tcp;
+  std::uint16_t port = 0;
+  IpAddress address;
+  std::uint16_t remote_port = 0;
+
+  bool operator==(const PortMapping&) const = default;
+};
+
+// A connection to any of `ports` goes to the same port of `address`.
+struct RangeMapping {
+  Protocol protocol = Protocol::tcp;
+  PortRange ports;
+  IpAddress address;
+
+  bool operator==(const RangeMapping&) const = default;
+};
+
+struct Translation {
+  std::vector<PortMapping> ports;    // both families, in the order of the table
+  std::vector<RangeMapping> ranges;  // disjoint from each other and from `ports`, per family and protocol
+  std::optional<IpAddress> fallback4;  // where all else goes
+  std::optional<IpAddress> fallback6;
+
+  bool operator==(const Translation&) const = default;
+};
+
+struct Ruleset {
+  std::string egress_interface;
+  std::string cluster_interface;
+  std::optional<IpAddress> source4;  // at least one of the two is set
+  std::optional<IpAddress> source6;
+  bool answer_ping = false;                // echo requests from outside to the source address
+  std::optional<Translation> translation;  // none: nothing is translated or forwarded (proxy modes)
+
+  bool operator==(const Ruleset&) const = default;
+};
+
+// Names the contents of a ruleset: 16 hexadecimal digits of a hash over all that it holds and over the version of the
+// rules themselves. Kept as the table's comment, so that a restarted init container knows its own work.
+std::string fingerprint(const Ruleset& ruleset);
+
+// The text for `nft -f -`: creates the table if it is not there, deletes it, and defines it anew, which the kernel takes
+// as one transaction. Ends with a line end.
+std::string to_nft_text(const Ruleset& ruleset);
+
+}  // namespace egress::router
