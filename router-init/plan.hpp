@@ -140,6 +140,9 @@ struct NetworkPlan {
   bool operator==(const NetworkPlan&) const = default;
 };
 
+// The sysctls that a plan may look at or set, for these links: keys below /proc/sys.
+std::vector<std::string> sysctls_of_interest(const std::vector<Link>& links);
+
 enum class Assume {
   nothing,  // facts that are missing are an error
   missing,  // the plan is for printing: an interface that is not there is taken as given
