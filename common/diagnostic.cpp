@@ -1,6 +1,7 @@
 #include "common/diagnostic.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/escape.hpp"
 
@@ -34,6 +35,18 @@ std::string excerpt(const Spot& spot) {
          std::string(tildes, '~');
 }
 
+// What a word processor or a blog makes of plain characters; they look right and are not.
+std::string_view look_alike(std::string_view text) {
+  constexpr std::pair<std::string_view, std::string_view> kLookAlikes[] = {
+      {"\xe2\x80\x90", "-"}, {"\xe2\x80\x91", "-"}, {"\xe2\x80\x92", "-"}, {"\xe2\x80\x93", "-"},
+      {"\xe2\x80\x94", "-"}, {"\xe2\x80\x95", "-"}, {"\xe2\x88\x92", "-"}, {"\xe2\x80\x9c", "\""},
+      {"\xe2\x80\x9d", "\""}, {"\xe2\x80\x98", "'"}, {"\xe2\x80\x99", "'"}, {"\xc2\xa0", "space"}};
+  for (const auto& [typographic, plain] : kLookAlikes) {
+    if (text.find(typographic) != text.npos) return plain;
+  }
+  return {};
+}
+
 std::string place(const Spot& spot) {
   return escape(spot.source) + ":" + std::to_string(spot.line) + ":" + std::to_string(spot.column) +
          ": ";
@@ -43,8 +56,10 @@ std::string place(const Spot& spot) {
 
 std::string found_expected(std::string_view found, std::string_view expected) {
   const bool cut = found.size() > kFoundBytes;
+  const auto plain = look_alike(found);
   return "found \"" + escape(found.substr(0, kFoundBytes)) + (cut ? "..." : "") + "\", expected " +
-         std::string(expected);
+         std::string(expected) +
+         (plain.empty() ? "" : " (a typographic character: type a plain " + std::string(plain) + ")");
 }
 
 void Diagnostics::add(Severity severity, std::string text) {

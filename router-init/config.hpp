@@ -1,4 +1,5 @@
-// What the administrator asked for: the environment, read and judged once, before anything is touched.
+// What the administrator asked for: the environment, read and judged once, before anything is
+// touched.
 #pragma once
 
 #include <chrono>
@@ -23,6 +24,8 @@ enum class Mode {
   dns_proxy,   // the same, and ports under 1024 are opened to the proxy
   unit_test,   // print the plan, touch nothing
 };
+
+std::string_view to_text(Mode mode);  // as EGRESS_ROUTER_MODE spells it
 
 enum class GatewayCheck { require, warn, off };
 
@@ -52,8 +55,8 @@ struct RouterConfig {
   bool translates() const { return mode != Mode::http_proxy && mode != Mode::dns_proxy; }
 };
 
-// Reads all variables and reports all that is wrong with them; what comes back is whole only where `diagnostics` has no
-// errors afterwards.
+// Reads all variables and reports all that is wrong with them; what comes back is whole only where
+// `diagnostics` has no errors afterwards.
 RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics);
 
 // A variable for --help and for the README's table.

@@ -1,7 +1,8 @@
 // The table of EGRESS_DESTINATION: where connections to the pod's ports go. A line each:
 //
-//   PORT PROTOCOL ADDRESS [REMOTE_PORT]    PORT and REMOTE_PORT may be ranges of one length; same port where none is given
-//   ADDRESS                                everything else of that address's family; after all lines with ports
+//   PORT PROTOCOL ADDRESS [REMOTE_PORT]    PORT and REMOTE_PORT may be ranges of one length; same
+//   port where none is given ADDRESS                                everything else of that
+//   address's family; after all lines with ports
 //
 // Pure: text in, value or diagnostics out.
 #pragma once
@@ -42,8 +43,26 @@ struct DestinationTable {
   bool operator==(const DestinationTable&) const = default;
 };
 
-// Reports every error of the table to `diagnostics`; the table is whole only where that has none afterwards.
-DestinationTable parse_destinations(const NamedText& text, Diagnostics& diagnostics);
+// The pod's side of each family, which the table is judged against: no destination without a source
+// of its family.
+struct OwnAddresses {
+  std::optional<IpAddress> source4;
+  std::optional<IpAddress> source6;
+  std::optional<IpAddress> gateway4;
+  std::optional<IpAddress> gateway6;
+  bool judged =
+      false;  // the sources were good; else a destination's family cannot be held against it
+};
+
+// Reports every error of the table to `diagnostics`; the table is whole only where that has none
+// afterwards.
+DestinationTable parse_destinations(const NamedText& text, const OwnAddresses& own,
+                                    Diagnostics& diagnostics);
+
+// What takes a new connection to `port`: an entry, else the fallback of the family, else nothing.
+const Entry* find_entry(const DestinationTable& table, Family family, Protocol protocol,
+                        std::uint16_t port);
+const std::optional<Fallback>& fallback_of(const DestinationTable& table, Family family);
 
 // "8443 tcp 203.0.113.26 443", as a user would write it.
 std::string to_text(const Entry& entry);

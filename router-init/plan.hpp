@@ -1,5 +1,6 @@
-// From what was asked for and what is there to what will be done: a list of steps, each with the action that takes it
-// back. Pure: the same config and facts give the same plan, and nothing is read or written here.
+// From what was asked for and what is there to what will be done: a list of steps, each with the
+// action that takes it back. Pure: the same config and facts give the same plan, and nothing is
+// read or written here.
 #pragma once
 
 #include <chrono>
@@ -16,8 +17,8 @@
 
 namespace egress::router {
 
-// The table that holds what was the pod's way before: all routes by the cluster interface. Policy rules of the priorities
-// kRulePriority and up lead to it.
+// The table that holds what was the pod's way before: all routes by the cluster interface. Policy
+// rules of the priorities kRulePriority and up lead to it.
 inline constexpr std::uint32_t kClusterTable = 3180;
 inline constexpr std::uint32_t kRulePriority = 3180;
 
@@ -33,13 +34,14 @@ struct NodeFacts {
 struct HostFacts {
   std::vector<Link> links;
   std::vector<LinkAddress> addresses;
-  std::vector<Route> routes;  // unicast, of the main table and of kClusterTable
-  std::vector<Rule> rules;    // those that lead to kClusterTable
-  std::vector<IpAddress> nameservers;           // of resolv.conf
-  std::map<std::string, std::string> sysctls;   // "net/ipv4/ip_forward" -> "0"; those that exist
-  std::optional<std::string> ruleset;           // our table's fingerprint; empty text: it has none; none: no table
-  std::optional<NodeFacts> node;                // read only where the egress interface is missing
-  std::string node_trouble;                     // why `node` is missing, for people
+  std::vector<Route> routes;                   // unicast, of the main table and of kClusterTable
+  std::vector<Rule> rules;                     // those that lead to kClusterTable
+  std::vector<IpAddress> nameservers;          // of resolv.conf
+  std::map<std::string, std::string> sysctls;  // "net/ipv4/ip_forward" -> "0"; those that exist
+  std::optional<std::string>
+      ruleset;  // our table's fingerprint; empty text: it has none; none: no table
+  std::optional<NodeFacts> node;  // read only where the egress interface is missing
+  std::string node_trouble;       // why `node` is missing, for people
 };
 
 struct SetSysctl {
@@ -120,9 +122,9 @@ struct Announce {
   bool operator==(const Announce&) const = default;
 };
 
-using Action = std::variant<SetSysctl, CreateMacvlan, DeleteLink, SetLinkUp, ProbeAddress, AddAddress, DeleteAddress,
-                            PutRoute, DeleteRoute, AddRule, DeleteRule, LoadRuleset, DeleteRuleset, ResolveGateway,
-                            Announce>;
+using Action = std::variant<SetSysctl, CreateMacvlan, DeleteLink, SetLinkUp, ProbeAddress,
+                            AddAddress, DeleteAddress, PutRoute, DeleteRoute, AddRule, DeleteRule,
+                            LoadRuleset, DeleteRuleset, ResolveGateway, Announce>;
 
 struct Step {
   Action action;
@@ -135,7 +137,8 @@ struct Step {
 struct NetworkPlan {
   std::vector<Step> steps;
   std::vector<std::string> warnings;
-  std::vector<std::string> assumptions;  // made where facts are missing and `Assume::missing` was asked for
+  std::vector<std::string>
+      assumptions;  // made where facts are missing and `Assume::missing` was asked for
 
   bool operator==(const NetworkPlan&) const = default;
 };

@@ -1,0 +1,341 @@
+#include "router-init/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+#include "common/fields.hpp"
+
+namespace egress::router {
+namespace {
+
+constexpr std::array kVariables{
+    Variable{"EGRESS_SOURCE", "(required)",
+             "address that the outside sees, with or without /PREFIX_LENGTH; one IPv4, one IPv6, "
+             "or both with a comma between"},
+    Variable{"EGRESS_GATEWAY", "(required)",
+             "next hop towards the outside, one of each family that EGRESS_SOURCE has"},
+    Variable{"EGRESS_DESTINATION", "(required in init and legacy)",
+             "where connections to the pod's ports go: lines of PORT PROTOCOL ADDRESS "
+             "[REMOTE_PORT], or ADDRESS alone"},
+    Variable{"EGRESS_DESTINATION_FILE", "", "path of a file that holds the same table"},
+    Variable{"EGRESS_ROUTER_MODE", "legacy",
+             "init: set up and exit; legacy: set up and hold; http-proxy, dns-proxy: no "
+             "translation; unit-test: print the plan"},
+    Variable{"EGRESS_ROUTER_DEBUG", "", "anything: the same as EGRESS_LOG_LEVEL=debug"},
+    Variable{"EGRESS_INTERFACE", "macvlan0",
+             "interface towards the outside; adopted where it exists, else made"},
+    Variable{"EGRESS_CLUSTER_INTERFACE", "eth0",
+             "interface towards the cluster; without eth0, that of the default route"},
+    Variable{"EGRESS_PARENT", "auto",
+             "node's interface for a new macvlan; auto: the one whose subnet holds the gateway, "
+             "else that of the default route"},
+    Variable{"EGRESS_MACVLAN_MODE", "private", "private, bridge, vepa or passthru"},
+    Variable{"EGRESS_HOST_NETNS", "/proc/1/ns/net",
+             "node's network namespace; or /host/proc/1/ns/net, whichever is another than ours"},
+    Variable{"EGRESS_ADDRESS_PROBE", "500ms",
+             "how long to ask whether another host holds EGRESS_SOURCE; off: not at all"},
+    Variable{"EGRESS_GATEWAY_CHECK", "require",
+             "require: a gateway that does not answer is an error; warn; off"},
+    Variable{"EGRESS_GATEWAY_TIMEOUT", "2s", "how long to wait for the gateway's answer"},
+    Variable{"EGRESS_ANSWER_PING", "off", "on: answer echo requests from outside"},
+    Variable{"EGRESS_ANNOUNCE", "once",
+             "once: announce EGRESS_SOURCE and leave the second announcement to egress-wait; twice "
+             "(always in legacy): stay 2 s for it"},
+    Variable{"EGRESS_LOG_LEVEL", "info", "debug, info, warn or error"},
+    Variable{"EGRESS_LOG_FORMAT", "text", "text or json"},
+    Variable{"EGRESS_TERMINATION_LOG", kTerminationLog,
+             "file that takes the last error, where it exists"},
+};
+
+constexpr std::array kModes{
+    std::pair{std::string_view("init"), Mode::init},
+    std::pair{std::string_view("legacy"), Mode::legacy},
+    std::pair{std::string_view("http-proxy"), Mode::http_proxy},
+    std::pair{std::string_view("dns-proxy"), Mode::dns_proxy},
+    std::pair{std::string_view("unit-test"), Mode::unit_test},
+};
+
+// linux/if.h: IFNAMSIZ with the terminator.
+constexpr std::size_t kLongestLinkName = 15;
+
+// Digits followed by "ms" or "s".
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  unsigned number = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (status != std::errc{}) return std::nullopt;
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (unit == "ms") return std::chrono::milliseconds(number);
+  if (unit == "s" && number <= 3600) return std::chrono::seconds(number);
+  return std::nullopt;
+}
+
+class ConfigParser {
+ public:
+  ConfigParser(const Environment& environment, Diagnostics& diagnostics)
+      : environment_(environment), diagnostics_(diagnostics) {}
+
+  RouterConfig parse() {
+    config_.log = parse_log_options(environment_, diagnostics_);
+    if (environment_.get("EGRESS_ROUTER_DEBUG")) config_.log.level = LogLevel::debug;
+    choice("EGRESS_ROUTER_MODE", "init, legacy, http-proxy, dns-proxy or unit-test", kModes,
+           config_.mode);
+    parse_source();
+    parse_gateway();
+    parse_table();
+    parse_links();
+    parse_checks();
+    if (const auto path = environment_.get("EGRESS_TERMINATION_LOG"))
+      config_.termination_log = *path;
+    warn_of_misspelt(environment_, known_names(), diagnostics_);
+    return std::move(config_);
+  }
+
+ private:
+  static std::vector<std::string_view> known_names() {
+    std::vector<std::string_view> names;
+    for (const auto& variable : kVariables) names.push_back(variable.name);
+    return names;
+  }
+
+  void error(std::string_view name, std::string_view value, std::string_view expected) {
+    diagnostics_.error({name, 1, 1, value, value.size()}, found_expected(value, expected));
+  }
+
+  template <class Choices, class Value>
+  void choice(std::string_view name, std::string_view expected, const Choices& choices,
+              Value& value) {
+    const auto text = environment_.get(name);
+    if (!text) return;
+    const auto found = std::find_if(choices.begin(), choices.end(),
+                                    [&](const auto& one) { return one.first == *text; });
+    if (found == choices.end()) return error(name, *text, expected);
+    value = found->second;
+  }
+
+  void parse_switch(std::string_view name, bool& value) {
+    constexpr std::array kSwitch{std::pair{std::string_view("on"), true},
+                                 std::pair{std::string_view("off"), false}};
+    choice(name, "on or off", kSwitch, value);
+  }
+
+  // Calls `use` with each element of a list whose separators are commas, spaces, tabs and line
+  // ends.
+  template <class Use>
+  void for_each_element(std::string_view name, std::string_view text, Use use) {
+    constexpr std::string_view kSeparators = ", \t\r\n";
+    std::size_t at = 0;
+    bool any = false;
+    while ((at = text.find_first_not_of(kSeparators, at)) != text.npos) {
+      const std::size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
+      const auto element = text.substr(at, end - at);
+      use(Spot{name, 1, at + 1, text, element.size()}, element);
+      at = end;
+      any = true;
+    }
+    if (!any) error(name, text, "an address");
+  }
+
+  void parse_source() {
+    const auto text = environment_.get("EGRESS_SOURCE");
+    if (!text)
+      return diagnostics_.error("EGRESS_SOURCE",
+                                "not set, expected the address that the outside is to see");
+    for_each_element("EGRESS_SOURCE", *text, [this](const Spot& spot, std::string_view element) {
+      const auto source = parse_ip_prefix(element);
+      if (!source) {
+        return diagnostics_.error(
+            spot,
+            found_expected(element, "an IPv4 or IPv6 address, with or without /PREFIX_LENGTH"));
+      }
+      if (const auto why = unusable_source(*source); !why.empty()) {
+        return diagnostics_.error(
+            spot, found_expected(element, "the address of one host; this is " + why));
+      }
+      auto& slot = source->family() == Family::v4 ? config_.source4 : config_.source6;
+      if (slot) {
+        return diagnostics_.error(
+            spot, found_expected(
+                      element, "no second " + std::string(to_text(source->family())) + " address"));
+      }
+      slot = source;
+    });
+  }
+
+  static std::string unusable_source(const IpPrefix& source) {
+    const IpAddress& address = source.address;
+    if (address.is_unspecified()) return "the unspecified address";
+    if (address.is_loopback()) return "a loopback address";
+    if (address.is_multicast()) return "a multicast address";
+    if (address.is_link_local()) return "a link-local address";
+    if (address.is_broadcast() || source.broadcast() == address) return "a broadcast address";
+    // RFC 4291 §2.6.1: the all-zeros host is the routers' anycast address; a /31, /127 or a host
+    // prefix has none.
+    const bool has_network_address = source.length + 2 <= address_bits(source.family());
+    if (has_network_address && source.network().address == address)
+      return "the address of the network itself";
+    return {};
+  }
+
+  void parse_gateway() {
+    const auto text = environment_.get("EGRESS_GATEWAY");
+    if (!text)
+      return diagnostics_.error("EGRESS_GATEWAY",
+                                "not set, expected the next hop towards the outside");
+    for_each_element("EGRESS_GATEWAY", *text, [this](const Spot& spot, std::string_view element) {
+      const auto gateway = parse_ip_address(element);
+      if (!gateway)
+        return diagnostics_.error(spot, found_expected(element, "an IPv4 or IPv6 address"));
+      check_gateway(spot, element, *gateway);
+    });
+    for (const Family family : {Family::v4, Family::v6}) {
+      const auto& source = family == Family::v4 ? config_.source4 : config_.source6;
+      const auto& gateway = family == Family::v4 ? config_.gateway4 : config_.gateway6;
+      if (source && !gateway && !gateway_in_error_) {
+        diagnostics_.error(
+            {"EGRESS_GATEWAY", 1, 1, *text, text->size()},
+            found_expected(*text, "also an " + std::string(to_text(family)) +
+                                      " gateway for EGRESS_SOURCE " + to_text(source->address)));
+      }
+    }
+  }
+
+  void check_gateway(const Spot& spot, std::string_view element, const IpAddress& gateway) {
+    const auto& source = gateway.is_v4() ? config_.source4 : config_.source6;
+    auto& slot = gateway.is_v4() ? config_.gateway4 : config_.gateway6;
+    const std::string family(to_text(gateway.family()));
+    std::string expected;
+    if (gateway.is_unspecified() || gateway.is_loopback() || gateway.is_multicast() ||
+        gateway.is_broadcast()) {
+      expected = "the address of a router";
+    } else if (slot) {
+      expected = "no second " + family + " gateway";
+    } else if (source && source->address == gateway) {
+      expected = "another address than EGRESS_SOURCE";
+    } else if (source &&
+               (source->broadcast() == gateway || (source->length + 2 <= 32 && gateway.is_v4() &&
+                                                   source->network().address == gateway))) {
+      expected = "the address of a router, not one of the network " + to_text(source->network()) +
+                 " itself";
+    } else if (!source && (config_.source4 || config_.source6)) {
+      expected = "a gateway of a family that EGRESS_SOURCE has";
+    }
+    if (!expected.empty()) {
+      gateway_in_error_ = true;
+      return diagnostics_.error(spot, found_expected(element, expected));
+    }
+    slot = gateway;
+  }
+
+  void parse_table() {
+    const std::size_t errors_before = diagnostics_.errors();
+    const auto text = read_table_variable(environment_, "EGRESS_DESTINATION", diagnostics_);
+    if (!config_.translates()) {
+      if (text)
+        diagnostics_.warning(
+            "EGRESS_DESTINATION",
+            "is ignored in this EGRESS_ROUTER_MODE: the proxy decides where to go");
+      return;
+    }
+    if (!text) {
+      if (diagnostics_.errors() == errors_before) {
+        diagnostics_.error(
+            "EGRESS_DESTINATION",
+            "not set, expected where connections go, such as \"80 tcp 203.0.113.25\"");
+      }
+      return;
+    }
+    OwnAddresses own;
+    own.gateway4 = config_.gateway4;
+    own.gateway6 = config_.gateway6;
+    if (config_.source4) own.source4 = config_.source4->address;
+    if (config_.source6) own.source6 = config_.source6->address;
+    own.judged = config_.source4 || config_.source6;
+    config_.destinations = parse_destinations(*text, own, diagnostics_);
+  }
+
+  void link_name(std::string_view name, std::string& value) {
+    const auto text = environment_.get(name);
+    if (!text) return;
+    const bool valid = text->size() <= kLongestLinkName && *text != "." && *text != ".." &&
+                       std::all_of(text->begin(), text->end(), [](char c) {
+                         return c > ' ' && c < 0x7f && c != '/' && c != '"';
+                       });
+    if (!valid) return error(name, *text, "the name of a network interface, at most 15 characters");
+    value = *text;
+  }
+
+  void parse_links() {
+    link_name("EGRESS_INTERFACE", config_.interface);
+    link_name("EGRESS_CLUSTER_INTERFACE", config_.cluster_interface);
+    link_name("EGRESS_PARENT", config_.parent);
+    if (config_.parent == "auto") config_.parent.clear();
+    if (!config_.cluster_interface.empty() && config_.cluster_interface == config_.interface) {
+      error("EGRESS_CLUSTER_INTERFACE", config_.cluster_interface,
+            "another interface than EGRESS_INTERFACE");
+    }
+    if (const auto text = environment_.get("EGRESS_MACVLAN_MODE")) {
+      if (const auto mode = parse_macvlan_mode(*text)) {
+        config_.macvlan_mode = *mode;
+      } else {
+        error("EGRESS_MACVLAN_MODE", *text, "private, bridge, vepa or passthru");
+      }
+    }
+    if (const auto path = environment_.get("EGRESS_HOST_NETNS")) config_.host_netns = *path;
+  }
+
+  void parse_checks() {
+    if (environment_.get("EGRESS_ADDRESS_PROBE") == "off") {
+      config_.address_probe = {};
+    } else {
+      duration("EGRESS_ADDRESS_PROBE", std::chrono::milliseconds(100), config_.address_probe,
+               ", or off");
+    }
+    duration("EGRESS_GATEWAY_TIMEOUT", std::chrono::milliseconds(100), config_.gateway_timeout, "");
+    constexpr std::array kChecks{std::pair{std::string_view("require"), GatewayCheck::require},
+                                 std::pair{std::string_view("warn"), GatewayCheck::warn},
+                                 std::pair{std::string_view("off"), GatewayCheck::off}};
+    choice("EGRESS_GATEWAY_CHECK", "require, warn or off", kChecks, config_.gateway_check);
+    parse_switch("EGRESS_ANSWER_PING", config_.answer_ping);
+    constexpr std::array kAnnounce{std::pair{std::string_view("once"), false},
+                                   std::pair{std::string_view("twice"), true}};
+    choice("EGRESS_ANNOUNCE", "once or twice", kAnnounce, config_.announce_twice);
+    if (config_.mode == Mode::legacy) config_.announce_twice = true;
+  }
+
+  void duration(std::string_view name, std::chrono::milliseconds least,
+                std::chrono::milliseconds& value, std::string_view or_else) {
+    constexpr std::chrono::milliseconds kMost = std::chrono::seconds(60);
+    const auto text = environment_.get(name);
+    if (!text) return;
+    const auto parsed = parse_duration(*text);
+    if (!parsed || *parsed < least || *parsed > kMost) {
+      return error(name, *text,
+                   "a time from 100ms to 60s, such as 500ms or 2s" + std::string(or_else));
+    }
+    value = *parsed;
+  }
+
+  const Environment& environment_;
+  Diagnostics& diagnostics_;
+  RouterConfig config_;
+  bool gateway_in_error_ = false;  // said already; that one is missing then would mislead
+};
+
+}  // namespace
+
+RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics) {
+  return ConfigParser(environment, diagnostics).parse();
+}
+
+std::span<const Variable> variables() { return kVariables; }
+
+std::string_view to_text(Mode mode) {
+  for (const auto& [text, one] : kModes) {
+    if (one == mode) return text;
+  }
+  return "unknown";
+}
+
+}  // namespace egress::router

@@ -1,0 +1,177 @@
+#include "router-init/wanted.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace egress::router {
+namespace {
+
+std::string link_key(std::string_view family, std::string_view link, std::string_view name) {
+  return "net/" + std::string(family) + "/conf/" + std::string(link) + "/" + std::string(name);
+}
+
+// Every name below net/<family>/conf/LINK that wanted_sysctls may set.
+constexpr std::array<std::string_view, 6> kLinkKeys4{"rp_filter",        "arp_ignore",
+                                                     "arp_announce",     "arp_notify",
+                                                     "accept_redirects", "accept_source_route"};
+constexpr std::array<std::string_view, 5> kLinkKeys6{
+    "disable_ipv6", "accept_ra", "accept_redirects", "autoconf", "ndisc_notify"};
+
+// A route to a more specific network first, on-link before by gateway.
+bool added_before(const Route& a, const Route& b) {
+  const bool on_link_a = !a.next_hops[0].gateway;
+  const bool on_link_b = !b.next_hops[0].gateway;
+  if (on_link_a != on_link_b) return on_link_a;
+  return a.destination.length > b.destination.length;
+}
+
+}  // namespace
+
+std::vector<std::string> sysctls_of_interest(const std::vector<Link>& links) {
+  std::vector<std::string> keys{"net/ipv4/ip_forward",
+                                "net/ipv4/fwmark_reflect",
+                                "net/ipv4/ip_unprivileged_port_start",
+                                "net/ipv4/conf/all/accept_redirects",
+                                "net/ipv6/conf/all/forwarding",
+                                "net/ipv6/fwmark_reflect"};
+  for (const auto& link : links) {
+    for (const auto name : kLinkKeys4) keys.push_back(link_key("ipv4", link.name, name));
+    for (const auto name : kLinkKeys6) keys.push_back(link_key("ipv6", link.name, name));
+  }
+  return keys;
+}
+
+std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const std::string& egress,
+                                      const std::string& cluster) {
+  std::vector<SetSysctl> settings;
+  if (config.translates()) {
+    if (config.source4) {
+      settings.push_back({"net/ipv4/ip_forward", "1"});
+      settings.push_back({"net/ipv4/fwmark_reflect", "1"});
+    }
+    if (config.source6) {
+      settings.push_back({"net/ipv6/conf/all/forwarding", "1"});
+      settings.push_back({"net/ipv6/fwmark_reflect", "1"});
+    }
+  }
+  // Forwarding needs `all` and the link to agree on redirects, a host either of them: both are off.
+  settings.push_back({"net/ipv4/conf/all/accept_redirects", "0"});
+  settings.push_back({link_key("ipv4", egress, "accept_redirects"), "0"});
+  settings.push_back({link_key("ipv4", egress, "accept_source_route"), "0"});
+  // Loose: the way back to a cluster client, or to a nameserver, is not the one that the main table
+  // names.
+  settings.push_back({link_key("ipv4", cluster, "rp_filter"), "2"});
+  settings.push_back({link_key("ipv4", egress, "rp_filter"), "2"});
+  // Each address is answered for on its own link only, and no other is named in a question.
+  settings.push_back({link_key("ipv4", egress, "arp_ignore"), "1"});
+  settings.push_back({link_key("ipv4", cluster, "arp_ignore"), "1"});
+  settings.push_back({link_key("ipv4", egress, "arp_announce"), "2"});
+  // The kernel announces by itself when the link comes back.
+  settings.push_back({link_key("ipv4", egress, "arp_notify"), "1"});
+  if (config.source6) {
+    settings.push_back({link_key("ipv6", egress, "accept_ra"), "0"});
+    settings.push_back({link_key("ipv6", egress, "autoconf"), "0"});
+    settings.push_back({link_key("ipv6", egress, "accept_redirects"), "0"});
+    settings.push_back({link_key("ipv6", egress, "ndisc_notify"), "1"});
+    settings.push_back({link_key("ipv6", egress, "disable_ipv6"), "0"});
+  } else {
+    settings.push_back({link_key("ipv6", egress, "disable_ipv6"), "1"});
+  }
+  if (config.mode == Mode::dns_proxy)
+    settings.push_back({"net/ipv4/ip_unprivileged_port_start", "0"});
+  return settings;
+}
+
+std::vector<Route> wanted_cluster_routes(const HostFacts& facts, Family family,
+                                         const std::string& cluster) {
+  std::vector<Route> routes;
+  for (Route route : facts.routes) {
+    if (route.family() != family || !route.leaves_by(cluster) ||
+        route.destination.address.is_link_local())
+      continue;
+    route.table = kClusterTable;
+    if (std::find(routes.begin(), routes.end(), route) == routes.end())
+      routes.push_back(std::move(route));
+  }
+  std::stable_sort(routes.begin(), routes.end(), added_before);
+  return routes;
+}
+
+std::vector<Rule> wanted_rules(const HostFacts& facts, Family family, const LinkChoice& links) {
+  const Rule to_cluster{family, kRulePriority, kClusterTable, {}, {}, {}, 0, 0};
+  std::vector<Rule> rules;
+
+  rules.push_back(to_cluster);
+  rules.back().input_link = links.egress_name;
+
+  for (const auto& one : facts.addresses) {
+    if (one.link != links.cluster_name || one.link_scope || one.prefix.family() != family) continue;
+    rules.push_back(to_cluster);
+    rules.back().priority = kRulePriority + 1;
+    rules.back().from = IpPrefix{one.prefix.address, address_bits(family)};
+  }
+
+  for (const auto& nameserver : facts.nameservers) {
+    if (nameserver.family() != family || nameserver.is_loopback()) continue;
+    Rule rule = to_cluster;
+    rule.priority = kRulePriority + 2;
+    rule.input_link = "lo";
+    rule.to = IpPrefix{nameserver, address_bits(family)};
+    if (std::find(rules.begin(), rules.end(), rule) == rules.end())
+      rules.push_back(std::move(rule));
+  }
+
+  rules.push_back(to_cluster);
+  rules.back().priority = kRulePriority + 3;
+  rules.back().input_link = "lo";
+  rules.back().mark = kClusterMark;
+  rules.back().mark_mask = kClusterMark;
+  return rules;
+}
+
+std::vector<Route> wanted_egress_routes(const IpPrefix& source, const IpAddress& gateway,
+                                        const std::string& egress) {
+  const Family family = source.family();
+  // IPv6 has no metric 0: 1 comes before the 1024 of routes that others make.
+  const std::uint32_t metric = family == Family::v4 ? 0 : 1;
+  Route to_gateway{{gateway, address_bits(family)},
+                   {{egress, {}, false}},
+                   kMainTable,
+                   {},
+                   metric,
+                   0,
+                   RouteScope::global};
+  if (family == Family::v4) to_gateway.scope = RouteScope::link;
+  Route outside{
+      default_prefix(family), {{egress, gateway, false}}, kMainTable, source.address, metric, 0,
+      RouteScope::global};
+  if (gateway.is_v6() && gateway.is_link_local()) return {outside};  // on every link by itself
+  return {to_gateway, outside};
+}
+
+Ruleset wanted_ruleset(const RouterConfig& config, const std::string& egress,
+                       const std::string& cluster) {
+  Ruleset ruleset{egress, cluster, {}, {}, config.answer_ping, {}};
+  if (config.source4) ruleset.source4 = config.source4->address;
+  if (config.source6) ruleset.source6 = config.source6->address;
+  if (!config.translates()) return ruleset;
+
+  Translation& translation = ruleset.translation.emplace();
+  for (const auto& entry : config.destinations.entries) {
+    if (!entry.local.is_single() && entry.local == entry.remote) {
+      translation.ranges.push_back({entry.protocol, entry.local, entry.address});
+      continue;
+    }
+    // nftables has no "same offset into another range", so a shifted range is as many single ports.
+    for (std::uint32_t offset = 0; offset < entry.local.size(); ++offset) {
+      translation.ports.push_back(
+          {entry.protocol, static_cast<std::uint16_t>(entry.local.first + offset), entry.address,
+           static_cast<std::uint16_t>(entry.remote.first + offset)});
+    }
+  }
+  if (config.destinations.fallback4) translation.fallback4 = config.destinations.fallback4->address;
+  if (config.destinations.fallback6) translation.fallback6 = config.destinations.fallback6->address;
+  return ruleset;
+}
+
+}  // namespace egress::router
