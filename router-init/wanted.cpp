@@ -86,9 +86,8 @@ std::vector<Route> wanted_cluster_routes(const HostFacts& facts, Family family,
                                          const std::string& cluster) {
   std::vector<Route> routes;
   for (Route route : facts.routes) {
-    if (route.family() != family || !route.leaves_by(cluster) ||
-        route.destination.address.is_link_local())
-      continue;
+    if (route.family() != family || !route.leaves_by(cluster)) continue;
+    if (family == Family::v6 && route.destination.address.is_link_local()) continue;
     route.table = kClusterTable;
     if (std::find(routes.begin(), routes.end(), route) == routes.end())
       routes.push_back(std::move(route));

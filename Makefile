@@ -1,0 +1,48 @@
+# A thin front for CMake and the tests; `make help` lists the targets.
+SHELL := /bin/sh
+JOBS ?= $(shell nproc)
+PYTHON := /usr/bin/python3
+SANDBOX := test/lab/sandbox
+export EGRESS_BIN_DIR ?= $(CURDIR)/build/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help deps build demo lab test bench fuzz soak images format lint clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+deps: ## Install the Debian packages that are missing
+	@cmake/install-packages cmake/debian-packages.txt
+
+build: deps ## Release binaries in build/bin
+	@cmake --preset release $(if $(wildcard build/CMakeCache.txt),,--log-level=WARNING) >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@cmake --build build -j $(JOBS)
+
+demo: build ## The reference scenario in a lab of namespaces, with what the outside saw
+	@$(SANDBOX) $(PYTHON) test/lab/demo.py
+
+lab: build ## The same lab, kept up for exploring: make lab [SHAPE=openshift-sdn|ovn-kubernetes|calico]
+	@$(SANDBOX) $(PYTHON) test/lab/explore.py $(SHAPE)
+
+test: build ## All tests; ends with a line "N passed, N failed"
+	@$(PYTHON) test/run
+
+bench: build ## Figures, side by side with the same table as linear nft rules
+	@$(SANDBOX) $(PYTHON) test/bench/redirect_bench.py
+
+fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
+	@test/fuzz/run
+
+soak: build ## Restarts and connections for SOAK_MINUTES (10)
+	@$(SANDBOX) $(PYTHON) test/soak/redirect_soak.py
+
+format: ## Format the sources
+	@clang-format -i $$(git ls-files '*.cpp' '*.hpp')
+
+lint: build ## clang-format, clang-tidy
+	@clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp')
+	@run-clang-tidy -quiet -p build -j $(JOBS) $$(git ls-files '*.cpp' | grep -v '^test/')
+
+clean: ## Remove what was built
+	@rm -rf build

@@ -1,0 +1,193 @@
+// egress-router: reads the environment, reads the pod, makes the plan, and carries it out or prints
+// it. Every error of the project's init container is logged here and nowhere else.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+
+#include "common/link/neighbour_probe.hpp"
+#include "common/log_spdlog.hpp"
+#include "common/termination_log.hpp"
+#include "generated/version.hpp"
+#include "router-init/apply.hpp"
+#include "router-init/config.hpp"
+#include "router-init/explain.hpp"
+#include "router-init/hold.hpp"
+#include "router-init/host_facts.hpp"
+#include "router-init/plan.hpp"
+#include "router-init/plan_text.hpp"
+
+namespace egress::router {
+namespace {
+
+constexpr std::string_view kProgram = "egress-router";
+
+struct Options {
+  std::optional<std::string> plan;  // text, json or nft
+  bool check = false;
+  std::optional<std::string> explain;
+};
+
+std::string help_footer() {
+  std::string text = "Variables:\n";
+  for (const auto& variable : variables()) {
+    std::string name(variable.name);
+    if (!variable.default_value.empty()) name += " = " + std::string(variable.default_value);
+    text += "  " + name + "\n      " + std::string(variable.meaning) + "\n";
+  }
+  return text +
+         "\nExit codes: 0 done, 2 command line, 3 configuration, 4 what the pod or node lacks, 5 "
+         "link, 6 sysctl,\n"
+         "7 EGRESS_SOURCE is held by another host, 8 address, 9 route or rule, 10 gateway, 11 "
+         "nftables.";
+}
+
+// Ends the program with the code that CLI11 or we choose; empty where there is work to do.
+std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
+  CLI::App app(
+      "Sets up an egress router pod: its outside address, its routes and where connections to it "
+      "go.",
+      std::string(kProgram));
+  app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
+  app.add_option(
+         "--plan", options.plan,
+         "Print all that would be done, and change nothing: text, json, or nft (the ruleset alone)")
+      ->expected(0, 1)
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json", "nft"}));
+  app.add_flag("--check", options.check, "Validate the configuration, and touch nothing");
+  app.add_option("--explain", options.explain,
+                 "Say which entry takes such a connection, as in --explain 'tcp 8443'")
+      ->type_name("'PROTOCOL PORT'");
+  app.footer(help_footer());
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, std::cout, std::cerr);
+    return code == 0 ? code : static_cast<int>(ExitCode::usage);
+  }
+  if (app.count("--plan") > 0 && (!options.plan || options.plan->empty())) options.plan = "text";
+  return std::nullopt;
+}
+
+class Program {
+ public:
+  explicit Program(Options options) : options_(std::move(options)) {}
+
+  ExitCode run() {
+    config_ = parse_config(Environment::of_process(), diagnostics_);
+    set_up_log(config_.log, kProgram);
+    if (const auto warnings = diagnostics_.to_text(Severity::warning); !warnings.empty()) {
+      spdlog::warn("{}", without_end(warnings));
+    }
+    if (diagnostics_.has_errors()) return refuse_configuration();
+    if (options_.explain) return print_explanation();
+    if (options_.check) {
+      spdlog::info("the configuration is valid: mode {}, {} entries", to_text(config_.mode),
+                   config_.destinations.entries.size());
+      return ExitCode::ok;
+    }
+    if (options_.plan || config_.mode == Mode::unit_test)
+      return print_plan(options_.plan.value_or("text"));
+    return set_up();
+  }
+
+ private:
+  static std::string_view without_end(std::string_view text) {
+    return text.substr(0, text.find_last_not_of('\n') + 1);
+  }
+
+  ExitCode fail(const Error& error) {
+    const std::string message = std::string(to_text(error.stage)) + ": " + to_text(error);
+    spdlog::error("{}", message);
+    write_termination_log(message + "\n", config_.termination_log);
+    return error.stage;
+  }
+
+  ExitCode refuse_configuration() {
+    const auto errors = diagnostics_.to_text(Severity::error);
+    const auto count =
+        std::to_string(diagnostics_.errors()) + (diagnostics_.errors() == 1 ? " error" : " errors");
+    spdlog::error("{} in the configuration, nothing was changed\n{}", count, without_end(errors));
+    write_termination_log(errors, config_.termination_log);
+    return ExitCode::configuration;
+  }
+
+  ExitCode print_explanation() {
+    const auto text = explain(config_, *options_.explain, diagnostics_);
+    if (diagnostics_.has_errors()) {
+      spdlog::error("{}", without_end(diagnostics_.to_text(Severity::error)));
+      return ExitCode::usage;
+    }
+    std::cout << text;
+    return ExitCode::ok;
+  }
+
+  ExitCode print_plan(const std::string& format) {
+    const auto facts = read_host_facts(config_);
+    if (!facts) return fail(facts.error());
+    const auto plan = make_plan(config_, *facts, Assume::missing);
+    if (!plan) return fail(plan.error());
+    std::cout << (format == "json"  ? to_json(*plan)
+                  : format == "nft" ? to_nft_text(*plan)
+                                    : to_text(*plan));
+    return ExitCode::ok;
+  }
+
+  ExitCode set_up() {
+    block_termination_signals();
+    const auto facts = read_host_facts(config_);
+    if (!facts) return fail(facts.error());
+    const auto plan = make_plan(config_, *facts, Assume::nothing);
+    if (!plan) return fail(plan.error());
+    for (const auto& warning : plan->warnings) spdlog::warn("{}", warning);
+
+    ApplyReport report;
+    const auto applied = apply(*plan, report);
+    for (const auto& line : report.done) spdlog::debug("done: {}", line);
+    for (const auto& warning : report.warnings) spdlog::warn("{}", warning);
+    for (const auto& line : report.not_undone) spdlog::error("could not be undone: {}", line);
+    if (!applied) return fail(applied.error());
+    say_done();
+    return finish();
+  }
+
+  void say_done() const {
+    std::string sources;
+    for (const auto& source : {config_.source4, config_.source6}) {
+      if (source) sources += (sources.empty() ? "" : " and ") + to_text(source->address);
+    }
+    spdlog::info("ready: mode {}, the outside sees {} on {}, {} entries", to_text(config_.mode),
+                 sources, config_.interface, config_.destinations.entries.size());
+  }
+
+  // RFC 5227 §2.3: the second announcement, for whom the first did not reach. In the other modes
+  // egress-wait sends it.
+  ExitCode finish() {
+    if (config_.announce_twice) {
+      if (wait_for_termination(link::kAnnounceInterval)) return ExitCode::ok;
+      for (const auto& source : {config_.source4, config_.source6}) {
+        if (!source) continue;
+        const auto announced = link::announce_address(config_.interface, source->address);
+        if (!announced) spdlog::warn("{}", to_text(announced.error()));
+      }
+    }
+    if (config_.mode == Mode::legacy) wait_for_termination();
+    return ExitCode::ok;
+  }
+
+  Options options_;
+  Diagnostics diagnostics_;
+  RouterConfig config_;
+};
+
+}  // namespace
+}  // namespace egress::router
+
+int main(int argc, char** argv) {
+  egress::router::Options options;
+  if (const auto code = egress::router::parse_command_line(argc, argv, options)) return *code;
+  return static_cast<int>(egress::router::Program(std::move(options)).run());
+}

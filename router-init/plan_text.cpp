@@ -1,0 +1,142 @@
+#include "router-init/plan_text.hpp"
+
+#include <cstdio>
+
+namespace egress::router {
+namespace {
+
+std::string ip_command(Family family) { return family == Family::v4 ? "ip " : "ip -6 "; }
+
+std::string milliseconds(std::chrono::milliseconds time) {
+  return std::to_string(time.count()) + " ms";
+}
+
+// `default` instead of 0.0.0.0/0, and no length where it says nothing, as ip(8) prints them.
+std::string route_target(const IpPrefix& prefix) {
+  if (prefix.length == 0) return "default";
+  return prefix.is_host() ? to_text(prefix.address) : to_text(prefix);
+}
+
+std::string next_hop_text(const NextHop& hop) {
+  std::string text;
+  if (hop.gateway) text += " via " + to_text(*hop.gateway);
+  text += " dev " + hop.link;
+  if (hop.onlink) text += " onlink";
+  return text;
+}
+
+std::string route_text(const Route& route) {
+  std::string text = route_target(route.destination);
+  const bool multipath = route.next_hops.size() > 1;
+  if (!multipath && !route.next_hops.empty()) text += next_hop_text(route.next_hops[0]);
+  if (route.table != kMainTable) text += " table " + std::to_string(route.table);
+  if (route.scope == RouteScope::link) text += " scope link";
+  if (route.source) text += " src " + to_text(*route.source);
+  if (route.metric != 0) text += " metric " + std::to_string(route.metric);
+  if (route.mtu != 0) text += " mtu " + std::to_string(route.mtu);
+  if (multipath) {
+    for (const auto& hop : route.next_hops) text += " nexthop" + next_hop_text(hop);
+  }
+  return text;
+}
+
+std::string rule_text(const Rule& rule) {
+  std::string text = "priority " + std::to_string(rule.priority);
+  if (rule.from) text += " from " + to_text(*rule.from);
+  if (rule.to) text += " to " + to_text(*rule.to);
+  if (!rule.input_link.empty()) text += " iif " + rule.input_link;
+  if (rule.mark != 0) {
+    char mark[32] = {};
+    std::snprintf(mark, sizeof mark, " fwmark 0x%x/0x%x", rule.mark, rule.mark_mask);
+    text += mark;
+  }
+  return text + " lookup " + std::to_string(rule.table);
+}
+
+struct ToCommand {
+  std::string operator()(const SetSysctl& one) const {
+    return "sysctl -w " + one.key + "=" + one.value;
+  }
+  std::string operator()(const CreateMacvlan& one) const {
+    return "nsenter --net=" + one.node_netns + " ip link add link " + one.parent + " name " +
+           one.name + " netns $$ mtu " + std::to_string(one.mtu) + " type macvlan mode " +
+           std::string(to_text(one.mode));
+  }
+  std::string operator()(const DeleteLink& one) const { return "ip link delete dev " + one.name; }
+  std::string operator()(const SetLinkUp& one) const {
+    return "ip link set dev " + one.name + (one.up ? " up" : " down");
+  }
+  std::string operator()(const ProbeAddress& one) const {
+    return "# probe for another holder of " + to_text(one.address) + " on " + one.link + " for " +
+           milliseconds(one.time);
+  }
+  std::string operator()(const AddAddress& one) const { return address("add", one.address); }
+  std::string operator()(const DeleteAddress& one) const { return address("delete", one.address); }
+  std::string operator()(const PutRoute& one) const {
+    return ip_command(one.route.family()) + "route replace " + route_text(one.route);
+  }
+  std::string operator()(const DeleteRoute& one) const {
+    return ip_command(one.route.family()) + "route delete " + route_text(one.route);
+  }
+  std::string operator()(const AddRule& one) const {
+    return ip_command(one.rule.family) + "rule add " + rule_text(one.rule);
+  }
+  std::string operator()(const DeleteRule& one) const {
+    return ip_command(one.rule.family) + "rule delete " + rule_text(one.rule);
+  }
+  std::string operator()(const LoadRuleset& one) const {
+    return one.ruleset.translation ? "# nft: table inet " + std::string(kTableName)
+                                   : "# nft: table inet " + std::string(kTableName) +
+                                         " that lets nothing in from outside and forwards nothing";
+  }
+  std::string operator()(const DeleteRuleset&) const {
+    return "nft delete table inet " + std::string(kTableName);
+  }
+  std::string operator()(const ResolveGateway& one) const {
+    return "# resolve the gateway " + to_text(one.gateway) + " on " + one.link + " within " +
+           milliseconds(one.time);
+  }
+  std::string operator()(const Announce& one) const {
+    return "# announce " + to_text(one.address) + " on " + one.link;
+  }
+
+ private:
+  static std::string address(const std::string& verb, const LinkAddress& one) {
+    return ip_command(one.prefix.family()) + "address " + verb + " " + to_text(one.prefix) +
+           " dev " + one.link +
+           (verb == "add" && one.prefix.family() == Family::v6 ? " nodad" : "");
+  }
+};
+
+// The ruleset that stands in the end; a guard before it is only on the way there.
+const LoadRuleset* final_ruleset(const NetworkPlan& plan) {
+  const LoadRuleset* last = nullptr;
+  for (const auto& step : plan.steps) {
+    if (const auto* load = std::get_if<LoadRuleset>(&step.action)) last = load;
+  }
+  return last;
+}
+
+}  // namespace
+
+std::string to_command(const Action& action) { return std::visit(ToCommand{}, action); }
+
+std::string to_nft_text(const NetworkPlan& plan) {
+  const LoadRuleset* load = final_ruleset(plan);
+  return load == nullptr ? std::string() : to_nft_text(load->ruleset);
+}
+
+std::string to_text(const NetworkPlan& plan) {
+  std::string text;
+  for (const auto& warning : plan.warnings) text += "# warning: " + warning + "\n";
+  for (const auto& assumption : plan.assumptions) text += "# assumed: " + assumption + "\n";
+  for (const auto& step : plan.steps) {
+    const std::string command = to_command(step.action);
+    const bool comment = command.starts_with("#");
+    text += step.present ? "# already so: " + (comment ? command.substr(2) : command) : command;
+    text += "\n";
+  }
+  return text + "\n# the ruleset, for nft -f\n" + to_nft_text(plan);
+}
+
+}  // namespace egress::router
