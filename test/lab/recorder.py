@@ -1,0 +1,115 @@
+"""A peer that answers: listens on addresses and ports in a namespace, sends back what it gets, and records who asked.
+One thread for all of its sockets; close() ends it."""
+
+import selectors
+import socket
+import threading
+from dataclasses import dataclass
+
+from netns import family_of, open_socket, wait_for
+
+
+@dataclass(frozen=True)
+class Seen:
+    protocol: str
+    source: str
+    source_port: int
+    destination: str
+    port: int
+
+
+def echo(data):
+    return data
+
+
+def dns_answer(query):
+    """An A record, 203.0.113.25, for whatever was asked."""
+    return (query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + query[12:]
+            + b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04\xcb\x00\x71\x19")
+
+
+class Recorder:
+    def __init__(self, netns):
+        self.netns = netns
+        self._seen = []
+        self._selector = selectors.DefaultSelector()
+        self._wake, waker = socket.socketpair()
+        self._selector.register(waker, selectors.EVENT_READ, lambda _: None)
+        self._sockets = [self._wake, waker]
+        self._running = True
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def listen(self, protocol, addresses, ports, answer=echo):
+        for address in addresses:
+            for port in ports:
+                kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+                listener = open_socket(self.netns, family_of(address), kind)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.setblocking(False)
+                listener.bind((address, port))
+                self._sockets.append(listener)
+                if protocol == "tcp":
+                    listener.listen(1024)
+                    self._watch(listener, lambda s: self._accept(s, answer))
+                else:
+                    self._watch(listener, lambda s: self._receive(s, answer))
+
+    def seen(self):
+        return list(self._seen)
+
+    def forget(self):
+        self._seen.clear()
+
+    def wait_for(self, seconds=5.0, **fields):
+        """The first record with these field values."""
+        def find():
+            return next((s for s in self.seen() if all(getattr(s, k) == v for k, v in fields.items())), None)
+        return wait_for(find, f"{self.netns} to see {fields}; it saw {self.seen()}", seconds)
+
+    def close(self):
+        self._running = False
+        self._wake.send(b"x")
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()
+        self._selector.close()
+        self._wake.close()
+
+    def _watch(self, each, handle):
+        self._selector.register(each, selectors.EVENT_READ, handle)
+
+    def _record(self, protocol, peer, local):
+        self._seen.append(Seen(protocol, peer[0], peer[1], local[0], local[1]))
+
+    def _serve(self):
+        while self._running:
+            for key, _ in self._selector.select():
+                try:
+                    key.data(key.fileobj)
+                except OSError:  # the peer is gone
+                    self._drop(key.fileobj)
+
+    def _drop(self, each):
+        if each.type == socket.SOCK_STREAM and each not in self._sockets:
+            self._selector.unregister(each)
+            each.close()
+
+    def _accept(self, listener, answer):
+        connection, peer = listener.accept()
+        self._record("tcp", peer, connection.getsockname())
+        # A burst is answered whole before the next is read; the peer reads while it sends.
+        connection.settimeout(10)
+        self._watch(connection, lambda s: self._reply(s, answer))
+
+    def _reply(self, connection, answer):
+        data = connection.recv(1 << 16)
+        if not data:
+            self._drop(connection)
+            return
+        connection.sendall(answer(data))
+
+    def _receive(self, listener, answer):
+        data, peer = listener.recvfrom(1 << 16)
+        self._record("udp", peer, listener.getsockname())
+        listener.sendto(answer(data), peer)
