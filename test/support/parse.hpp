@@ -24,7 +24,8 @@ inline IpPrefix prefix(const std::string& text) {
   return *parsed;
 }
 
-inline Environment environment(std::initializer_list<std::pair<const std::string, std::string>> variables) {
+inline Environment environment(
+    std::initializer_list<std::pair<const std::string, std::string>> variables) {
   return Environment(std::map<std::string, std::string, std::less<>>(variables));
 }
 

@@ -50,13 +50,14 @@ TEST_CASE("the reference table") {
 TEST_CASE("forms of a table that mean the same") {
   const auto plain = parsed("80 tcp 203.0.113.25\n").entries[0];
   for (const std::string text : {
-           "80 tcp 203.0.113.25",                         // no line end
-           "80\ttcp \t 203.0.113.25\t\n",                 // tabs, trailing blanks
-           "80 tcp 203.0.113.25\r\n",                     // CRLF
-           "\xef\xbb\xbf" "80 tcp 203.0.113.25\n",        // byte order mark
-           "  80 tcp 203.0.113.25 # the shop\n",          // indented, trailing comment
-           "80 tcp 203.0.113.25 80\n",                    // the same port written out
-           "80 tcp 203.0.113.25\n\n# comment\n  \r\n",    // blank lines and comments after
+           "80 tcp 203.0.113.25",          // no line end
+           "80\ttcp \t 203.0.113.25\t\n",  // tabs, trailing blanks
+           "80 tcp 203.0.113.25\r\n",      // CRLF
+           "\xef\xbb\xbf"
+           "80 tcp 203.0.113.25\n",                     // byte order mark
+           "  80 tcp 203.0.113.25 # the shop\n",        // indented, trailing comment
+           "80 tcp 203.0.113.25 80\n",                  // the same port written out
+           "80 tcp 203.0.113.25\n\n# comment\n  \r\n",  // blank lines and comments after
        }) {
     CAPTURE(text);
     CHECK(parsed(text).entries == std::vector{plain});
@@ -74,7 +75,8 @@ TEST_CASE("beyond the predecessor: ranges, sctp, both families, one port for two
       "203.0.113.27\n");
   REQUIRE(table.entries.size() == 5);
   CHECK(table.entries[3] == Entry{4, Protocol::tcp, {8000, 8099}, ip("203.0.113.5"), {8000, 8099}});
-  CHECK(table.entries[4] == Entry{5, Protocol::sctp, {9000, 9009}, ip("203.0.113.6"), {19000, 19009}});
+  CHECK(table.entries[4] ==
+        Entry{5, Protocol::sctp, {9000, 9009}, ip("203.0.113.6"), {19000, 19009}});
   CHECK(table.fallback4 == Fallback{7, ip("203.0.113.27")});
   CHECK(table.fallback6 == Fallback{6, ip("2001:db8:113::27")});
   CHECK(to_text(table.entries[4]) == "9000-9009 sctp 203.0.113.6 19000-19009");
@@ -111,8 +113,10 @@ TEST_CASE("what is refused") {
       {"0x50 tcp 203.0.113.25", "T:1:1: error: found \"0x50\"" + port},
       {"8000-7999 tcp 203.0.113.25", "T:1:1: error: found \"8000-7999\"" + port},
       {"8000- tcp 203.0.113.25", "T:1:1: error: found \"8000-\"" + port},
-      {"8000\xe2\x80\x93" "8009 tcp 203.0.113.25",
-       "T:1:1: error: found \"8000<U+2013>8009\"" + port + " (a typographic character: type a plain -)"},
+      {"8000\xe2\x80\x93"
+       "8009 tcp 203.0.113.25",
+       "T:1:1: error: found \"8000<U+2013>8009\"" + port +
+           " (a typographic character: type a plain -)"},
       {"80 TCP 203.0.113.25", "T:1:4: error: found \"TCP\", expected tcp, udp or sctp"},
       {"80 tcp 010.0.0.1", "T:1:8: error: found \"010.0.0.1\"" + address},
       {"80 tcp 10.1", "T:1:8: error: found \"10.1\"" + address},
@@ -121,33 +125,49 @@ TEST_CASE("what is refused") {
       {"80 tcp example.com", "T:1:8: error: found \"example.com\"" + address},
       {"80 tcp fe80::1%eth0", "T:1:8: error: found \"fe80::1%eth0\"" + address},
       {"80 tcp", "T:1:7: error: found the end of the line, expected an IPv4 or IPv6 address"},
-      {"80 tcp 203.0.113.25 80 90", "T:1:24: error: found \"90\", expected the end of the line or a # comment"},
-      {"80 tcp 203.0.113.25 \\", "T:1:21: error: found \"\\\", expected a remote port from 1 to 65535, or a range"},
+      {"80 tcp 203.0.113.25 80 90",
+       "T:1:24: error: found \"90\", expected the end of the line or a # comment"},
+      {"80 tcp 203.0.113.25 \\",
+       "T:1:21: error: found \"\\\", expected a remote port from 1 to 65535, or a range"},
       {"8000-8009 tcp 203.0.113.25 9000-9008",
-       "T:1:28: error: found \"9000-9008\", expected a remote range of 10 ports, as many as 8000-8009 holds"},
+       "T:1:28: error: found \"9000-9008\", expected a remote range of 10 ports, as many as "
+       "8000-8009 holds"},
       {"8000-8009 tcp 203.0.113.25 9000",
-       "T:1:28: error: found \"9000\", expected a remote range of 10 ports, as many as 8000-8009 holds"},
+       "T:1:28: error: found \"9000\", expected a remote range of 10 ports, as many as 8000-8009 "
+       "holds"},
       {"80 tcp 127.0.0.1",
-       "T:1:8: error: found \"127.0.0.1\", expected an address to forward to; this is a loopback address"},
+       "T:1:8: error: found \"127.0.0.1\", expected an address to forward to; this is a loopback "
+       "address"},
       {"80 tcp 0.0.0.0",
-       "T:1:8: error: found \"0.0.0.0\", expected an address to forward to; this is the unspecified address"},
-      {"224.0.0.1", "T:1:1: error: found \"224.0.0.1\", expected an address to forward to; this is a multicast address"},
+       "T:1:8: error: found \"0.0.0.0\", expected an address to forward to; this is the "
+       "unspecified address"},
+      {"224.0.0.1",
+       "T:1:1: error: found \"224.0.0.1\", expected an address to forward to; this is a multicast "
+       "address"},
       {"255.255.255.255",
-       "T:1:1: error: found \"255.255.255.255\", expected an address to forward to; this is the broadcast address"},
+       "T:1:1: error: found \"255.255.255.255\", expected an address to forward to; this is the "
+       "broadcast address"},
       {"::ffff:203.0.113.25",
-       "T:1:1: error: found \"::ffff:203.0.113.25\", expected an address to forward to; this is an IPv4-mapped address: "
+       "T:1:1: error: found \"::ffff:203.0.113.25\", expected an address to forward to; this is an "
+       "IPv4-mapped address: "
        "write it as IPv4"},
-      {"80 tcp 10.42.253.46", "T:1:8: error: found \"10.42.253.46\", expected another address than EGRESS_SOURCE"},
-      {"80", "T:1:1: error: found \"80\", expected PORT PROTOCOL ADDRESS [REMOTE_PORT], or ADDRESS alone"},
+      {"80 tcp 10.42.253.46",
+       "T:1:8: error: found \"10.42.253.46\", expected another address than EGRESS_SOURCE"},
+      {"80",
+       "T:1:1: error: found \"80\", expected PORT PROTOCOL ADDRESS [REMOTE_PORT], or ADDRESS "
+       "alone"},
       {"80\xc2\xa0tcp 203.0.113.25", "T:1:1: error: found \"80<U+00A0>tcp\"" + port +
                                          " (a typographic character: type a plain space)"},
       {std::string("80 tcp 203.0.113.25\0", 20),
        "T:1:8: error: found \"203.0.113.25\\x00\"" + address},
       {"\xff\xfe 80", "T:1:1: error: found \"\\xff\\xfe\"" + port},
       {"\x1b[31m", "T:1:1: error: found \"\\x1b[31m\"" + address},
-      {"", "T: error: the table is empty, expected lines of the form PORT PROTOCOL ADDRESS [REMOTE_PORT], or ADDRESS alone"},
+      {"",
+       "T: error: the table is empty, expected lines of the form PORT PROTOCOL ADDRESS "
+       "[REMOTE_PORT], or ADDRESS alone"},
       {"# only a comment\n\n",
-       "T: error: the table is empty, expected lines of the form PORT PROTOCOL ADDRESS [REMOTE_PORT], or ADDRESS alone"},
+       "T: error: the table is empty, expected lines of the form PORT PROTOCOL ADDRESS "
+       "[REMOTE_PORT], or ADDRESS alone"},
   };
   for (const auto& [line, error] : cases) {
     CAPTURE(line);
@@ -162,7 +182,8 @@ TEST_CASE("ports may be taken once per family and protocol") {
         "T:2:1: error: found \"8099\", which line 1 takes already as 8000-8099 udp");
   CHECK(first_error("8050 udp 203.0.113.25\n8000-8099 udp 203.0.113.26\n") ==
         "T:2:1: error: found \"8000-8099\", which line 1 takes already as 8050 udp");
-  CHECK(errors("80 tcp 203.0.113.25\n80 tcp 2001:db8:113::25\n80 udp 203.0.113.25\n79 tcp 203.0.113.25\n") == "");
+  CHECK(errors("80 tcp 203.0.113.25\n80 tcp 2001:db8:113::25\n80 udp 203.0.113.25\n79 tcp "
+               "203.0.113.25\n") == "");
 }
 
 TEST_CASE("an address alone is the last of its kind") {
@@ -175,8 +196,9 @@ TEST_CASE("an address alone is the last of its kind") {
 TEST_CASE("a destination needs a source of its family") {
   OwnAddresses own = own_addresses();
   own.source6.reset();
-  CHECK(errors("80 tcp 2001:db8:113::25\n", own).starts_with(
-      "T:1:8: error: found \"2001:db8:113::25\", expected no IPv6 address, as EGRESS_SOURCE has none to leave from"));
+  CHECK(errors("80 tcp 2001:db8:113::25\n", own)
+            .starts_with("T:1:8: error: found \"2001:db8:113::25\", expected no IPv6 address, as "
+                         "EGRESS_SOURCE has none to leave from"));
   own.source4.reset();
   own.judged = false;  // the source itself was refused: no second complaint about the same
   CHECK(errors("80 tcp 2001:db8:113::25\n", own) == "");
@@ -187,7 +209,8 @@ TEST_CASE("the gateway as destination is a warning") {
   const auto table = parse_destinations({"T", "10.42.253.1\n"}, own_addresses(), diagnostics);
   CHECK_FALSE(diagnostics.has_errors());
   CHECK(table.fallback4);
-  CHECK(diagnostics.to_text(Severity::warning).starts_with("T:1:1: warning: the destination is EGRESS_GATEWAY itself"));
+  CHECK(diagnostics.to_text(Severity::warning)
+            .starts_with("T:1:1: warning: the destination is EGRESS_GATEWAY itself"));
 }
 
 TEST_CASE("a long line and a long table stay readable and bounded") {
@@ -205,7 +228,8 @@ TEST_CASE("a long line and a long table stay readable and bounded") {
 TEST_CASE("all ports of all protocols and families fit") {
   std::string text;
   for (const char* protocol : {"tcp", "udp", "sctp"}) {
-    for (int port = 1; port <= 65535; ++port) text += std::to_string(port) + " " + protocol + " 203.0.113.25\n";
+    for (int port = 1; port <= 65535; ++port)
+      text += std::to_string(port) + " " + protocol + " 203.0.113.25\n";
   }
   CHECK(parsed(text).entries.size() == 3 * 65535);
 }

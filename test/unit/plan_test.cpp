@@ -1,0 +1,281 @@
+#include "router-init/plan.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "router-init/plan_text.hpp"
+#include "test/support/model_kernel.hpp"
+#include "test/support/parse.hpp"
+#include "test/support/pods.hpp"
+
+namespace egress::router {
+namespace {
+
+using namespace test;
+using egress::test::ip;
+using egress::test::prefix;
+
+NetworkPlan plan_for(const RouterConfig& config, const HostFacts& facts) {
+  auto plan = make_plan(config, facts, Assume::nothing);
+  if (!plan) FAIL(to_text(plan.error()));
+  return std::move(*plan);
+}
+
+// The commands of all steps that are not there yet.
+std::vector<std::string> commands(const NetworkPlan& plan) {
+  std::vector<std::string> lines;
+  for (const auto& step : plan.steps) {
+    if (!step.present) lines.push_back(to_command(step.action));
+  }
+  return lines;
+}
+
+bool has(const std::vector<std::string>& lines, const std::string& line) {
+  return std::find(lines.begin(), lines.end(), line) != lines.end();
+}
+
+// Every pod with every kind of configuration.
+struct Case {
+  std::string name;
+  HostFacts facts;
+  RouterConfig config;
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const std::string mode : {"init", "legacy", "http-proxy", "dns-proxy"}) {
+    for (const auto& [name, facts] :
+         {std::pair{"openshift-sdn", openshift_sdn_pod()},
+          std::pair{"ovn-kubernetes", ovn_kubernetes_pod()}, std::pair{"calico", calico_pod()}}) {
+      cases.push_back({std::string(name) + " " + mode, facts, reference_config(mode)});
+      cases.push_back({std::string(name) + " dual stack " + mode, facts, dual_stack_config(mode)});
+    }
+  }
+  return cases;
+}
+
+TEST_CASE("the reference pod on Calico, step by step") {
+  const std::vector<std::string> expected{
+      "# nft: table inet egress_router that lets nothing in from outside and forwards nothing",
+      "nsenter --net=/proc/1/ns/net ip link add link ens3 name macvlan0 netns $$ mtu 1500 type "
+      "macvlan mode private",
+      "sysctl -w net/ipv4/ip_forward=1",
+      "sysctl -w net/ipv4/fwmark_reflect=1",
+      "sysctl -w net/ipv4/conf/all/accept_redirects=0",
+      "sysctl -w net/ipv4/conf/macvlan0/accept_redirects=0",
+      "sysctl -w net/ipv4/conf/macvlan0/accept_source_route=0",
+      "sysctl -w net/ipv4/conf/eth0/rp_filter=2",
+      "sysctl -w net/ipv4/conf/macvlan0/rp_filter=2",
+      "sysctl -w net/ipv4/conf/macvlan0/arp_ignore=1",
+      "sysctl -w net/ipv4/conf/eth0/arp_ignore=1",
+      "sysctl -w net/ipv4/conf/macvlan0/arp_announce=2",
+      "sysctl -w net/ipv4/conf/macvlan0/arp_notify=1",
+      "sysctl -w net/ipv6/conf/macvlan0/disable_ipv6=1",
+      "ip link set dev macvlan0 up",
+      "# probe for another holder of 10.42.253.46 on macvlan0 for 500 ms",
+      "ip address add 10.42.253.46/32 dev macvlan0",
+      "ip route replace 169.254.1.1 dev eth0 table 3180 scope link",
+      "ip route replace default via 169.254.1.1 dev eth0 table 3180",
+      "ip rule add priority 3180 iif macvlan0 lookup 3180",
+      "ip rule add priority 3181 from 10.244.1.5/32 lookup 3180",
+      "ip rule add priority 3182 to 172.30.0.10/32 iif lo lookup 3180",
+      "ip rule add priority 3183 iif lo fwmark 0x20000000/0x20000000 lookup 3180",
+      "ip route replace 10.42.253.1 dev macvlan0 scope link",
+      "ip route replace default via 10.42.253.1 dev macvlan0 src 10.42.253.46",
+      "# resolve the gateway 10.42.253.1 on macvlan0 within 2000 ms",
+      "# nft: table inet egress_router",
+      "# announce 10.42.253.46 on macvlan0",
+  };
+  CHECK(commands(plan_for(reference_config(), calico_pod())) == expected);
+}
+
+TEST_CASE("carried out, every plan leaves nothing to do") {
+  for (const auto& [name, facts, config] : all_cases()) {
+    CAPTURE(name);
+    HostFacts after = facts;
+    for (const auto& step : plan_for(config, facts).steps) {
+      if (!step.present) carry_out(step.action, after);
+    }
+    for (const auto& line : commands(plan_for(config, after))) {
+      CAPTURE(line);
+      CHECK((line.starts_with("# resolve") || line.starts_with("# announce")));
+    }
+  }
+}
+
+TEST_CASE("cut short after any step and started again, a plan ends the same") {
+  for (const auto& [name, facts, config] : all_cases()) {
+    CAPTURE(name);
+    const auto plan = plan_for(config, facts);
+    HostFacts whole = facts;
+    for (const auto& step : plan.steps) {
+      if (!step.present) carry_out(step.action, whole);
+    }
+    for (std::size_t cut = 0; cut < plan.steps.size(); ++cut) {
+      CAPTURE(cut);
+      HostFacts state = facts;
+      for (std::size_t i = 0; i < cut; ++i) {
+        if (!plan.steps[i].present) carry_out(plan.steps[i].action, state);
+      }
+      for (const auto& step : plan_for(config, state).steps) {
+        if (!step.present) carry_out(step.action, state);
+      }
+      CHECK(state_text(state) == state_text(whole));
+    }
+  }
+}
+
+TEST_CASE("taken back after any step, a plan leaves what was there") {
+  for (const auto& [name, facts, config] : all_cases()) {
+    CAPTURE(name);
+    const auto plan = plan_for(config, facts);
+    for (std::size_t cut = 0; cut <= plan.steps.size(); ++cut) {
+      CAPTURE(cut);
+      HostFacts state = facts;
+      for (std::size_t i = 0; i < cut; ++i) {
+        if (!plan.steps[i].present) carry_out(plan.steps[i].action, state);
+      }
+      for (std::size_t i = cut; i-- > 0;) {
+        if (!plan.steps[i].present && plan.steps[i].undo) carry_out(*plan.steps[i].undo, state);
+      }
+      CHECK(state_text(state) == state_text(facts));
+    }
+  }
+}
+
+TEST_CASE("the guard stands before anything else changes, the translation after all") {
+  for (const auto& [name, facts, config] : all_cases()) {
+    CAPTURE(name);
+    const auto plan = plan_for(config, facts);
+    REQUIRE(std::holds_alternative<LoadRuleset>(plan.steps.front().action));
+    CHECK_FALSE(std::get<LoadRuleset>(plan.steps.front().action).ruleset.translation);
+    for (std::size_t i = 1; i < plan.steps.size(); ++i) {
+      const auto* load = std::get_if<LoadRuleset>(&plan.steps[i].action);
+      if (load == nullptr) continue;
+      for (std::size_t after = i + 1; after < plan.steps.size(); ++after) {
+        CHECK(std::holds_alternative<Announce>(plan.steps[after].action));
+      }
+    }
+  }
+}
+
+TEST_CASE("an adopted link that was down is taken down again, one that was up stays up") {
+  const auto down = plan_for(reference_config(), openshift_sdn_pod());
+  HostFacts facts = openshift_sdn_pod();
+  facts.links.back().up = true;
+  const auto up = plan_for(reference_config(), facts);
+  const auto link_step = [](const NetworkPlan& plan) {
+    for (const auto& step : plan.steps) {
+      if (std::holds_alternative<SetLinkUp>(step.action)) return step;
+    }
+    throw std::logic_error("no such step");
+  };
+  CHECK(link_step(down).undo == std::optional<Action>(SetLinkUp{"macvlan0", false}));
+  CHECK(link_step(up).present);
+}
+
+TEST_CASE("two default routes: both are kept in the cluster's table, none stays in the main one") {
+  HostFacts facts = openshift_sdn_pod();
+  Route second = facts.routes[2];
+  second.metric = 100;
+  second.next_hops[0].gateway = ip("10.128.0.2");
+  facts.routes.push_back(second);
+  const auto lines = commands(plan_for(reference_config(), facts));
+  CHECK(has(lines, "ip route replace default via 10.128.0.1 dev eth0 table 3180"));
+  CHECK(has(lines, "ip route replace default via 10.128.0.2 dev eth0 table 3180 metric 100"));
+  CHECK(has(lines, "ip route delete default via 10.128.0.2 dev eth0 metric 100"));
+}
+
+TEST_CASE("no default route: a warning, and the routes that there are") {
+  HostFacts facts = openshift_sdn_pod();
+  std::erase_if(facts.routes, [](const Route& route) { return route.is_default(); });
+  const auto plan = plan_for(reference_config(), facts);
+  CHECK(plan.warnings ==
+        std::vector<std::string>{
+            "eth0 has no default route: only clients that its routes name get answers"});
+  CHECK(has(commands(plan), "ip route replace 10.128.0.0/14 dev eth0 table 3180 scope link"));
+}
+
+TEST_CASE("macvlan0 with another address: it stays, with a warning") {
+  HostFacts facts = openshift_sdn_pod();
+  facts.addresses.push_back({"macvlan0", prefix("10.42.253.99/24"), false});
+  const auto plan = plan_for(reference_config(), facts);
+  CHECK(plan.warnings ==
+        std::vector<std::string>{
+            "macvlan0 also holds 10.42.253.99/24: nothing leaves with that address"});
+  CHECK(has(commands(plan), "ip address add 10.42.253.46/32 dev macvlan0"));
+}
+
+TEST_CASE("the source is there already: it is not probed for, nor added") {
+  HostFacts facts = openshift_sdn_pod();
+  facts.addresses.push_back({"macvlan0", prefix("10.42.253.46/24"), false});
+  const auto plan = plan_for(reference_config(), facts);
+  for (const auto& line : commands(plan)) {
+    CHECK_FALSE(line.starts_with("# probe"));
+    CHECK_FALSE(line.starts_with("ip address"));
+  }
+  CHECK(plan.warnings ==
+        std::vector<std::string>{
+            "macvlan0 holds EGRESS_SOURCE already, as 10.42.253.46/24: it stays so"});
+}
+
+TEST_CASE("a rule of an earlier pod address goes") {
+  HostFacts facts = openshift_sdn_pod();
+  Rule old;
+  old.priority = kRulePriority + 1;
+  old.table = kClusterTable;
+  old.from = prefix("10.128.0.77/32");
+  facts.rules.push_back(old);
+  CHECK(has(commands(plan_for(reference_config(), facts)),
+            "ip rule delete priority 3181 from 10.128.0.77/32 lookup 3180"));
+}
+
+TEST_CASE("an IPv6 gateway may be link-local; then it needs no route of its own") {
+  RouterConfig config = dual_stack_config();
+  config.gateway6 = ip("fe80::1");
+  const auto lines = commands(plan_for(config, openshift_sdn_pod()));
+  CHECK(has(lines,
+            "ip -6 route replace default via fe80::1 dev macvlan0 src 2001:db8:42::46 metric 1"));
+  CHECK(has(lines, "ip -6 route delete default via fd00:10:128::1 dev eth0 metric 1024"));
+  CHECK(
+      has(lines, "ip -6 route replace default via fd00:10:128::1 dev eth0 table 3180 metric 1024"));
+  CHECK_FALSE(has(lines, "ip -6 route replace fe80::1 dev macvlan0 metric 1"));
+}
+
+TEST_CASE("a kernel without IPv6 has no such settings") {
+  HostFacts facts = ovn_kubernetes_pod();
+  std::erase_if(facts.sysctls,
+                [](const auto& sysctl) { return sysctl.first.starts_with("net/ipv6"); });
+  for (const auto& line : commands(plan_for(reference_config(), facts))) {
+    CHECK(line.find("net/ipv6") == line.npos);
+  }
+}
+
+TEST_CASE("dns-proxy opens low ports, and no mode but init and legacy forwards") {
+  const auto dns = commands(plan_for(reference_config("dns-proxy"), openshift_sdn_pod()));
+  CHECK(has(dns, "sysctl -w net/ipv4/ip_unprivileged_port_start=0"));
+  CHECK_FALSE(has(dns, "sysctl -w net/ipv4/ip_forward=1"));
+  CHECK_FALSE(has(commands(plan_for(reference_config(), openshift_sdn_pod())),
+                  "sysctl -w net/ipv4/ip_unprivileged_port_start=0"));
+}
+
+TEST_CASE("a shifted range becomes single ports, a plain one stays a range") {
+  RouterConfig config = reference_config();
+  config.destinations = {};
+  config.destinations.entries = {{1, Protocol::tcp, {8000, 8001}, ip("203.0.113.5"), {9000, 9001}},
+                                 {2, Protocol::udp, {7000, 7999}, ip("203.0.113.6"), {7000, 7999}}};
+  const auto plan = plan_for(config, openshift_sdn_pod());
+  const LoadRuleset* load = nullptr;
+  for (const auto& step : plan.steps) {
+    if (const auto* one = std::get_if<LoadRuleset>(&step.action)) load = one;
+  }
+  REQUIRE(load != nullptr);
+  REQUIRE(load->ruleset.translation);
+  CHECK(load->ruleset.translation->ports ==
+        std::vector<PortMapping>{{Protocol::tcp, 8000, ip("203.0.113.5"), 9000},
+                                 {Protocol::tcp, 8001, ip("203.0.113.5"), 9001}});
+  CHECK(load->ruleset.translation->ranges ==
+        std::vector<RangeMapping>{{Protocol::udp, {7000, 7999}, ip("203.0.113.6")}});
+}
+
+}  // namespace
+}  // namespace egress::router
