@@ -9,6 +9,7 @@ from netns import open_socket
 
 ETH_P_ALL = 0x0003  # linux/if_ether.h
 ETH_P_ARP = 0x0806
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,13 @@ def parse_arp(frame):
 
 
 class Capture:
-    """Keeps all frames, both ways, from its construction on, in `frames` and the time of each in `times`."""
+    """Keeps all frames, both ways, from its construction on, in `frames`, and when the kernel saw each, in seconds of
+    time.time(), in `times`."""
 
     def __init__(self, netns, link):
         self._socket = open_socket(netns, socket.AF_PACKET, socket.SOCK_RAW, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.bind((link, ETH_P_ALL))
         self.link = f"{netns}/{link}"
         self.frames = []
@@ -77,13 +80,17 @@ class Capture:
         return [frame for frame in self.frames if matches(frame)]
 
     def arps(self):
-        return [arp for arp in map(parse_arp, self.all()) if arp]
+        """Pairs of time and Arp."""
+        parsed = zip(self.times, map(parse_arp, self.all()))
+        return [(at, arp) for at, arp in parsed if arp]
 
     def _read(self, seconds):
         self._socket.settimeout(max(seconds, 0))
         try:
-            self.frames.append(self._socket.recv(1 << 17))
+            frame, ancillary, _, _ = self._socket.recvmsg(1 << 17, 64)
         except (BlockingIOError, TimeoutError):
             return False
-        self.times.append(time.monotonic())
+        seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
+        self.frames.append(frame)
+        self.times.append(seconds + nanoseconds / 1e9)
         return True

@@ -1,5 +1,5 @@
-"""A peer that answers: listens on addresses and ports in a namespace, sends back what it gets, and records who asked.
-One thread for all of its sockets; close() ends it."""
+"""A peer that answers: listens on addresses and ports in a namespace, sends back what it gets, and records who asked; a
+browser gets a page that says it. One thread for all of its sockets; close() ends it."""
 
 import selectors
 import socket
@@ -17,12 +17,18 @@ class Seen:
     destination: str
     port: int
 
+    def __str__(self):
+        return f"{self.protocol} from {self.source} port {self.source_port} to {self.destination} port {self.port}"
 
-def echo(data):
-    return data
+
+def echo(data, seen):
+    if not data.startswith(b"GET "):
+        return data
+    page = f"the outside saw {seen}\n".encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
 
 
-def dns_answer(query):
+def dns_answer(query, _):
     """An A record, 203.0.113.25, for whatever was asked."""
     return (query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + query[12:]
             + b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04\xcb\x00\x71\x19")
@@ -81,6 +87,7 @@ class Recorder:
 
     def _record(self, protocol, peer, local):
         self._seen.append(Seen(protocol, peer[0], peer[1], local[0], local[1]))
+        return self._seen[-1]
 
     def _serve(self):
         while self._running:
@@ -97,10 +104,10 @@ class Recorder:
 
     def _accept(self, listener, answer):
         connection, peer = listener.accept()
-        self._record("tcp", peer, connection.getsockname())
+        seen = self._record("tcp", peer, connection.getsockname())
         # A burst is answered whole before the next is read; the peer reads while it sends.
         connection.settimeout(10)
-        self._watch(connection, lambda s: self._reply(s, answer))
+        self._watch(connection, lambda s: self._reply(s, lambda data: answer(data, seen)))
 
     def _reply(self, connection, answer):
         data = connection.recv(1 << 16)
@@ -111,5 +118,5 @@ class Recorder:
 
     def _receive(self, listener, answer):
         data, peer = listener.recvfrom(1 << 16)
-        self._record("udp", peer, listener.getsockname())
-        listener.sendto(answer(data), peer)
+        seen = self._record("udp", peer, listener.getsockname())
+        listener.sendto(answer(data, seen), peer)
