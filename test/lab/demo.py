@@ -72,7 +72,7 @@ class Demo:
         _print_output(done.stderr)
 
     def _connections(self):
-        pod = self.lab.shape.pod_address4
+        pod = self.lab.shape.pod(4)
         rows = [("client asked", "entry", "outside saw")]
         marks = [""]
         for protocol, port, expected in CONNECTIONS:
@@ -169,7 +169,7 @@ def main(names):
         with Lab(shape) as lab:
             routes = run("pod", "ip", "-4", "route", "show", "default").stdout.strip()
             made = "there from the start" if shape.has_macvlan else "made on the node's uplink"
-            print(f"\n== {shape.name}: pod {shape.pod_address4}, {routes}; macvlan0 {made}")
+            print(f"\n== {shape.name}: pod {shape.pod(4)}, {routes}; macvlan0 {made}")
             demo = Demo(lab)
             demo.show()
             wrong += demo.wrong

@@ -45,8 +45,8 @@ def main(name):
             return done.returncode
         wait = lab.start("egress-wait", variables, stdout=None, stderr=None)
         try:
-            print(HELP.format(shape=shape.name, namespaces=", ".join(NAMESPACES), pod=shape.pod_address4,
-                              pod6=shape.pod_address6, source=shapes.SOURCE4, table=CLUSTER_TABLE, fallback=shapes.OUTSIDE4[2]), flush=True)
+            print(HELP.format(shape=shape.name, namespaces=", ".join(NAMESPACES), pod=shape.pod(4),
+                              pod6=shape.pod(6), source=shapes.SOURCE4, table=CLUSTER_TABLE, fallback=shapes.OUTSIDE4[2]), flush=True)
             return _shell(shape, variables)
         finally:
             wait.terminate()

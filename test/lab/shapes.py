@@ -14,6 +14,15 @@ NODE_UPLINK4, NODE_UPLINK6 = "10.42.253.5", "2001:db8:42::5"  # on the external 
 NODE4, NODE6 = "192.168.10.5", "fd03::5"                      # on the cluster's side
 CLUSTER4, CLUSTER6 = "192.168.10.1", "fd03::1"                # the other end of that
 
+# The same by family.
+SOURCE = {4: SOURCE4, 6: SOURCE6}
+GATEWAY = {4: GATEWAY4, 6: GATEWAY6}
+NEIGHBOUR = {4: NEIGHBOUR4, 6: NEIGHBOUR6}
+OUTSIDE = {4: OUTSIDE4, 6: OUTSIDE6}
+DNS = {4: DNS4, 6: DNS6}
+NODE = {4: NODE4, 6: NODE6}
+NODE_UPLINK = {4: NODE_UPLINK4, 6: NODE_UPLINK6}
+
 REFERENCE_TABLE = """\
 80 tcp 203.0.113.25
 8080 tcp 203.0.113.26 80
@@ -43,13 +52,11 @@ class Shape:
     pod_mtu: int       # bytes
     has_macvlan: bool  # the plugin put macvlan0 into the pod, down
 
-    @property
-    def pod_address4(self):
-        return self.pod4.split("/")[0]
+    def pod(self, family):
+        return (self.pod4 if family == 4 else self.pod6).split("/")[0]
 
-    @property
-    def pod_address6(self):
-        return self.pod6.split("/")[0]
+    def client(self, family):
+        return self.client4 if family == 4 else self.client6
 
 
 OPENSHIFT_SDN = Shape(

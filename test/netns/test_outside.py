@@ -1,0 +1,169 @@
+"""Closed from outside, in every mode: nothing that starts on the external segment reaches a listener in the pod or the
+cluster, and nobody there can change the pod's routes."""
+
+import pytest
+from scapy.layers.inet import ICMP
+from scapy.layers.inet6 import (ICMPv6ND_RA, ICMPv6ND_Redirect, ICMPv6NDOptDstLLAddr, ICMPv6NDOptPrefixInfo,
+                                ICMPv6NDOptRedirectedHdr, ICMPv6NDOptSrcLLAddr, IPv6)
+from scapy.layers.l2 import Ether
+
+import shapes
+from capture import Capture
+from netns import run, set_sysctls, wait_for
+from packets import IP, LAYER, TCP, UDP, add_route, between, send_frame, send_ip
+from peers import answers, ask
+from recorder import Recorder
+
+MODES = ("init", "http-proxy", "dns-proxy")
+PORT = 8080
+
+
+class Closed:
+    """A pod in one mode, with a listener in it and one in the client pod."""
+
+    def __init__(self, lab, mode):
+        self.lab, self.mode = lab, mode
+        self.variables = lab.dual_stack(EGRESS_ROUTER_MODE=mode, EGRESS_ADDRESS_PROBE="off",
+                                        EGRESS_DESTINATION=self._table())
+        lab.router(self.variables)
+        self.listener, self.inside = Recorder("pod"), Recorder("client")
+        for recorder in (self.listener, self.inside):
+            for protocol in ("tcp", "udp"):
+                recorder.listen(protocol, ("0.0.0.0", "::1"), (PORT,))
+        for protocol in ("tcp", "udp"):
+            self.listener.listen(protocol, (lab.shape.pod(6), shapes.SOURCE6), (PORT,))
+            self.inside.listen(protocol, (lab.shape.client(6),), (PORT,))
+
+    def _table(self):
+        return shapes.REFERENCE_TABLE + shapes.REFERENCE_TABLE6 if self.mode == "init" else None
+
+    def close(self):
+        self.listener.close()
+        self.inside.close()
+
+    def works_for_the_client(self, family):
+        """What was sent before has been dealt with when this returns."""
+        ask("client", "tcp", self.lab.shape.pod(family), PORT)
+
+    def assert_nobody_came(self):
+        own = {self.lab.shape.client4, self.lab.shape.client6}
+        assert [seen for seen in self.listener.seen() if seen.source not in own] == []
+        assert self.inside.seen() == []
+
+
+@pytest.fixture(params=MODES)
+def closed(request, make_lab, shape):
+    ready = Closed(make_lab(shape), request.param)
+    yield ready
+    ready.close()
+
+
+def test_from_outside_nothing_gets_in(closed):
+    lab = closed.lab
+    for family in (4, 6):
+        source, pod, client = shapes.SOURCE[family], lab.shape.pod(family), lab.shape.client(family)
+        for origin in ("neighbour", "gateway"):
+            for target in (pod, client, shapes.DNS[family]):
+                add_route(origin, target, "via", source)
+        lab.dns.forget()
+        lab.outside.forget()
+        with Capture("pod", "macvlan0") as arriving, Capture("pod", "eth0") as cluster:
+            for origin in ("neighbour", "gateway", "outside"):
+                for protocol in ("tcp", "udp"):
+                    assert not answers(origin, protocol, source, PORT, seconds=0.15), (origin, protocol)
+                    assert not answers(origin, protocol, source, 80, seconds=0.15), (origin, protocol)
+            for protocol in ("tcp", "udp"):
+                # By the address of the pod, of another pod and of a service, through the pod as if it were a router.
+                assert not answers("neighbour", protocol, pod, PORT, seconds=0.15)
+                assert not answers("neighbour", protocol, client, PORT, seconds=0.15)
+                assert not answers("neighbour", protocol, shapes.DNS[family], 53, seconds=0.15)
+                assert not answers("outside", protocol, pod, PORT, seconds=0.15)
+            for target in (source, pod, client):
+                assert arriving.all(between(None, target)), f"nothing for {target} reached the pod"
+            for origin in (shapes.NEIGHBOUR[family], *shapes.OUTSIDE[family], shapes.GATEWAY[family]):
+                assert cluster.all(between(origin, None)) == []
+        assert lab.dns.seen() == [] and lab.outside.seen() == []
+        closed.works_for_the_client(family)
+    closed.assert_nobody_came()
+
+
+def test_cluster_address_as_source_is_no_key(closed):
+    """A neighbour that sends in the name of a cluster client, to any address of the pod."""
+    lab = closed.lab
+    for family in (4, 6):
+        client, pod, source = lab.shape.client(family), lab.shape.pod(family), shapes.SOURCE[family]
+        add_route("neighbour", pod, "via", source)
+        lab.outside.forget()
+        with Capture("pod", "macvlan0") as arriving, Capture("client", "eth0") as answer:
+            for target in (pod, source):
+                for layer in (TCP(sport=999, dport=PORT, flags="S"), UDP(sport=999, dport=PORT) / b"spoofed"):
+                    send_ip("neighbour", LAYER[family](src=client, dst=target) / layer)
+                arriving.wait_for(between(client, target, UDP), "the spoofed datagram")
+            closed.works_for_the_client(family)
+            assert answer.all(lambda frame: frame[12:14] in (b"\x08\x00", b"\x86\xdd") and b"\x03\xe7" in frame[34:60]) == []
+        assert [seen for seen in lab.outside.seen() if seen.source_port == 999 or seen.protocol == "udp"] == []
+        spoofed = [seen for seen in closed.listener.seen() if seen.source_port == 999 or seen.protocol == "udp"]
+        assert spoofed == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("setting", [None, "off", "on"])
+def test_ping_is_answered_by_setting(make_lab, family, mode, setting):
+    lab = make_lab(shapes.CALICO)
+    lab.router(lab.dual_stack(EGRESS_ROUTER_MODE=mode, EGRESS_ADDRESS_PROBE="off", EGRESS_ANSWER_PING=setting,
+                              EGRESS_DESTINATION=lab.dual_stack()["EGRESS_DESTINATION"] if mode == "init" else None))
+    for origin in ("neighbour", "outside"):
+        answered = run(origin, "ping", "-c", 1, "-W", 1, shapes.SOURCE[family], check=False).returncode == 0
+        assert answered == (setting == "on")
+    # The pod's address in the cluster is not reached either way.
+    add_route("neighbour", lab.shape.pod(family), "via", shapes.SOURCE[family])
+    assert run("neighbour", "ping", "-c", 1, "-W", 0.3, lab.shape.pod(family), check=False).returncode != 0
+
+
+def test_router_advertisement_is_ignored(closed):
+    lab = closed.lab
+    before = lab.state()
+    # The neighbour is made to heed it, which shows that it is a good one.
+    set_sysctls("neighbour", {"net/ipv6/conf/eth0/accept_ra": 2, "net/ipv6/conf/eth0/autoconf": 1})
+    advertisement = (
+        Ether(dst="33:33:00:00:00:01") / IPv6(src="fe80::bad", dst="ff02::1") / ICMPv6ND_RA(routerlifetime=1800, prf=1)
+        / ICMPv6NDOptPrefixInfo(prefix="2001:db8:bad::", prefixlen=64) / ICMPv6NDOptSrcLLAddr(lladdr="02:00:00:00:0b:ad"))
+    with Capture("pod", "macvlan0") as arriving:
+        send_frame("gateway", "lan", advertisement)
+        wait_for(lambda: "2001:db8:bad:" in run("neighbour", "ip", "-6", "address", "show", "dev", "eth0").stdout,
+                 "the neighbour to take an address")
+        arriving.wait_for(lambda frame: b"\x0b\xad" in frame, "the advertisement")
+    closed.works_for_the_client(6)
+    assert lab.state() == before
+
+
+@pytest.mark.parametrize("victim, link, heeds", [("neighbour", "eth0", True), ("pod", "macvlan0", False)])
+def test_redirect_is_ignored(make_lab, family, victim, link, heeds):
+    """The same redirect, from the gateway, to a host that heeds redirects and to the pod."""
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    # RFC 4861 §8.1: an IPv6 redirect comes from the link-local address of the first hop.
+    run("gateway", "ip", "address", "add", "fe80::1/64", "dev", "lan", "nodad")
+    run("neighbour", "ip", "-6", "route", "replace", "default", "via", "fe80::1", "dev", "eth0")
+    lab.router(lab.dual_stack(EGRESS_GATEWAY=f"{shapes.GATEWAY4},fe80::1", EGRESS_ADDRESS_PROBE="off"))
+    own = shapes.SOURCE[family] if victim == "pod" else shapes.NEIGHBOUR[family]
+    target, better = shapes.OUTSIDE[family][0], "10.42.253.77" if family == 4 else "fe80::77"
+    ask(victim, "tcp", target, 80)
+    if family == 4:
+        redirect = IP(src=shapes.GATEWAY4, dst=own) / ICMP(type=5, code=1, gw=better) / IP(src=own, dst=target) / UDP()
+    else:
+        redirect = (IPv6(src="fe80::1", dst=own, hlim=255) / ICMPv6ND_Redirect(tgt=better, dst=target)
+                    / ICMPv6NDOptDstLLAddr(lladdr="02:00:00:00:00:77")
+                    / ICMPv6NDOptRedirectedHdr(pkt=IPv6(src=own, dst=target) / UDP()))
+    frame = bytes(Ether(src=lab.mac("gateway", "lan"), dst=lab.mac(victim, link)) / redirect)
+    with Capture(victim, link) as arriving:
+        send_frame("gateway", "lan", frame)
+        arriving.wait_for(lambda seen: seen == frame, "the redirect")
+
+    def way():
+        return run(victim, "ip", "route", "get", target).stdout
+
+    if heeds:
+        wait_for(lambda: better in way(), "the neighbour to heed it")
+    else:
+        ask(victim, "tcp", target, 80)
+        assert better not in way()
