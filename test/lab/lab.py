@@ -207,8 +207,15 @@ class Lab:
             f"address add {shape.pod6} dev eth0",
             *(f"route add {route}" for route in shape.routes),
         ])
-        # From here on the pod's links are as a kernel makes them.
-        set_sysctls("pod", {"net/ipv6/conf/default/accept_dad": 1, "net/ipv6/conf/default/accept_ra": 1})
+        # Links that come later get the kernel's own settings, and the most trusting ones that a node may have.
+        set_sysctls("pod", {
+            "net/ipv6/conf/default/accept_dad": 1,
+            "net/ipv6/conf/default/accept_ra": 2,
+            "net/ipv6/conf/default/accept_redirects": 1,
+            "net/ipv4/conf/all/accept_redirects": 1,
+            "net/ipv4/conf/default/accept_redirects": 1,
+            "net/ipv4/conf/default/accept_source_route": 1,
+        })
         if shape.has_macvlan:
             self.add_macvlan()
         Path("/etc/resolv.conf").write_text(

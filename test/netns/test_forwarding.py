@@ -85,6 +85,7 @@ def test_spoofed_source_is_not_forwarded(lab, family, wire, whose):
 
 @pytest.mark.parametrize("what", ["data out of the window", "reset out of the window", "no flags at all"])
 def test_invalid_packet_does_not_leave(lab, family, wire, what):
+    """Nor does the pod, which would be its destination untranslated, answer it with a reset."""
     pod, client = lab.shape.pod(family), lab.shape.client(family)
     with Capture("client", "eth0") as sent, connect("client", "tcp", pod, 8443) as peer:
         peer.sendall(b"x")
@@ -104,6 +105,23 @@ def test_invalid_packet_does_not_leave(lab, family, wire, what):
     through(lab, family)
     assert wire.all(lambda frame: b"invalid" in frame) == []
     assert foreign(lab, wire) == []
+
+
+def test_invalid_packet_from_outside_ends_no_connection(lab, family):
+    """Untranslated it would be taken for the pod's own, and the pod would answer with a reset."""
+    source, server = shapes.SOURCE[family], shapes.OUTSIDE[family][1]
+    with Capture("outside", "eth0") as far, connect("client", "tcp", lab.shape.pod(family), 8443) as peer:
+        lab.outside.forget()
+        peer.sendall(b"x")
+        receive(peer, 1)
+        last = [ip_of(frame)[TCP] for frame in far.all(between(server, source, TCP))][-1]
+        far_off = TCP(sport=443, dport=last.dport, seq=(last.seq + (1 << 30)) % (1 << 32), ack=last.ack, flags="PA")
+        with Capture("pod", "macvlan0") as arriving:
+            send_ip("outside", LAYER[family](src=server, dst=source) / far_off / b"invalid")
+            arriving.wait_for(lambda frame: b"invalid" in frame, "the packet")
+        peer.sendall(b"still there")
+        assert receive(peer, 11) == b"still there"
+        assert far.all(lambda frame: TCP in (ip_of(frame) or UDP()) and "R" in ip_of(frame)[TCP].flags) == []
 
 
 def test_port_unreachable_outside_reaches_the_client(lab, family):

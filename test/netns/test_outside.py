@@ -11,7 +11,7 @@ import shapes
 from capture import Capture
 from netns import run, set_sysctls, wait_for
 from packets import IP, LAYER, TCP, UDP, add_route, between, send_frame, send_ip
-from peers import answers, ask
+from peers import answers, ask, connect
 from recorder import Recorder
 
 MODES = ("init", "http-proxy", "dns-proxy")
@@ -147,13 +147,18 @@ def test_redirect_is_ignored(make_lab, family, victim, link, heeds):
     lab.router(lab.dual_stack(EGRESS_GATEWAY=f"{shapes.GATEWAY4},fe80::1", EGRESS_ADDRESS_PROBE="off"))
     own = shapes.SOURCE[family] if victim == "pod" else shapes.NEIGHBOUR[family]
     target, better = shapes.OUTSIDE[family][0], "10.42.253.77" if family == 4 else "fe80::77"
-    ask(victim, "tcp", target, 80)
+    # Linux heeds an IPv4 redirect for a socket that is there, and only to a neighbour that answers.
+    set_sysctls("neighbour", {"net/ipv4/conf/eth0/accept_redirects": 1, "net/ipv6/conf/eth0/accept_redirects": 1})
+    run(victim, "ip", "neighbour", "add", better, "lladdr", "02:00:00:00:00:77", "dev", link, "nud", "permanent")
+    peer = connect(victim, "udp", target, 80)
+    peer.send(b"x")
+    peer.recv(1)
+    packet = LAYER[family](src=own, dst=target) / UDP(sport=peer.getsockname()[1], dport=80) / b"x"
     if family == 4:
-        redirect = IP(src=shapes.GATEWAY4, dst=own) / ICMP(type=5, code=1, gw=better) / IP(src=own, dst=target) / UDP()
+        redirect = IP(src=shapes.GATEWAY4, dst=own) / ICMP(type=5, code=1, gw=better) / packet
     else:
         redirect = (IPv6(src="fe80::1", dst=own, hlim=255) / ICMPv6ND_Redirect(tgt=better, dst=target)
-                    / ICMPv6NDOptDstLLAddr(lladdr="02:00:00:00:00:77")
-                    / ICMPv6NDOptRedirectedHdr(pkt=IPv6(src=own, dst=target) / UDP()))
+                    / ICMPv6NDOptDstLLAddr(lladdr="02:00:00:00:00:77") / ICMPv6NDOptRedirectedHdr(pkt=packet))
     frame = bytes(Ether(src=lab.mac("gateway", "lan"), dst=lab.mac(victim, link)) / redirect)
     with Capture(victim, link) as arriving:
         send_frame("gateway", "lan", frame)
@@ -162,8 +167,10 @@ def test_redirect_is_ignored(make_lab, family, victim, link, heeds):
     def way():
         return run(victim, "ip", "route", "get", target).stdout
 
-    if heeds:
-        wait_for(lambda: better in way(), "the neighbour to heed it")
-    else:
-        ask(victim, "tcp", target, 80)
+    with peer:
+        if heeds:
+            wait_for(lambda: better in way(), "the neighbour to heed it")
+            return
+        peer.send(b"x")
+        peer.recv(1)
         assert better not in way()
