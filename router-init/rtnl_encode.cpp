@@ -47,9 +47,12 @@ NlAddress make_address(const IpAddress& address) {
   return make_address(IpPrefix{address, address_bits(address.family())});
 }
 
-// What a build function of libnl left behind. It fails for want of memory, or of a part that the
-// caller has not set.
-Result<NlMessage> built(int result, nl_msg* message, ExitCode stage) {
+// What a build function of libnl makes. It fails for want of memory, or of a part that the caller
+// has not set.
+template <class Build>
+Result<NlMessage> made_by(ExitCode stage, Build build) {
+  nl_msg* message = nullptr;
+  const int result = build(&message);
   if (result >= 0) return NlMessage(message);
   return Error{stage, "rtnetlink message", ::nl_geterror(result), {}};
 }
@@ -129,7 +132,6 @@ Result<RtnlRule> make_rule(const Rule& rule) {
   ::rtnl_rule_set_family(made.get(), nl_family(rule.family));
   ::rtnl_rule_set_prio(made.get(), rule.priority);
   ::rtnl_rule_set_table(made.get(), rule.table);
-  ::rtnl_rule_set_action(made.get(), FR_ACT_TO_TBL);
   if (!rule.input_link.empty()) ::rtnl_rule_set_iif(made.get(), rule.input_link.c_str());
   if (rule.from) {
     const NlAddress from = make_address(*rule.from);
@@ -160,16 +162,17 @@ Result<NlMessage> encode_create_macvlan(const CreateMacvlan& link, int pod_netns
   ::rtnl_link_set_mtu(made.get(), link.mtu);
   ::rtnl_link_set_ns_fd(made.get(), pod_netns_fd);
   ::rtnl_link_macvlan_set_mode(made.get(), static_cast<std::uint32_t>(link.mode));
-  nl_msg* message = nullptr;
-  const int result = ::rtnl_link_build_add_request(made.get(), NLM_F_CREATE | NLM_F_EXCL, &message);
-  return built(result, message, ExitCode::link);
+  return made_by(ExitCode::link, [&](nl_msg** message) {
+    return ::rtnl_link_build_add_request(made.get(), NLM_F_CREATE | NLM_F_EXCL, message);
+  });
 }
 
 Result<NlMessage> encode_delete_link(int index) {
   const RtnlLink link = make_link(index);
   if (!link) return out_of_memory(ExitCode::link);
-  nl_msg* message = nullptr;
-  return built(::rtnl_link_build_delete_request(link.get(), &message), message, ExitCode::link);
+  return made_by(ExitCode::link, [&](nl_msg** message) {
+    return ::rtnl_link_build_delete_request(link.get(), message);
+  });
 }
 
 Result<NlMessage> encode_set_link_up(int index, bool up) {
@@ -181,36 +184,35 @@ Result<NlMessage> encode_set_link_up(int index, bool up) {
   } else {
     ::rtnl_link_unset_flags(changes.get(), IFF_UP);
   }
-  nl_msg* message = nullptr;
-  const int result = ::rtnl_link_build_change_request(link.get(), changes.get(), 0, &message);
-  return built(result, message, ExitCode::link);
+  return made_by(ExitCode::link, [&](nl_msg** message) {
+    return ::rtnl_link_build_change_request(link.get(), changes.get(), 0, message);
+  });
 }
 
 Result<NlMessage> encode_add_address(const LinkAddress& address, int index) {
   const RtnlAddress made = make_link_address(address, index);
   if (!made) return out_of_memory(ExitCode::address);
   if (address.prefix.family() == Family::v6) ::rtnl_addr_set_flags(made.get(), IFA_F_NODAD);
-  nl_msg* message = nullptr;
-  const int result = ::rtnl_addr_build_add_request(made.get(), NLM_F_CREATE | NLM_F_EXCL, &message);
-  return built(result, message, ExitCode::address);
+  return made_by(ExitCode::address, [&](nl_msg** message) {
+    return ::rtnl_addr_build_add_request(made.get(), NLM_F_CREATE | NLM_F_EXCL, message);
+  });
 }
 
 Result<NlMessage> encode_delete_address(const LinkAddress& address, int index) {
   const RtnlAddress made = make_link_address(address, index);
   if (!made) return out_of_memory(ExitCode::address);
-  nl_msg* message = nullptr;
-  const int result = ::rtnl_addr_build_delete_request(made.get(), 0, &message);
-  return built(result, message, ExitCode::address);
+  return made_by(ExitCode::address, [&](nl_msg** message) {
+    return ::rtnl_addr_build_delete_request(made.get(), 0, message);
+  });
 }
 
 Result<NlMessage> encode_put_route(const Route& route, const LinkIndexes& indexes) {
   const auto made = make_route(route, indexes);
   if (!made) return made.error();
   ::rtnl_route_set_protocol(made->get(), RTPROT_STATIC);
-  nl_msg* message = nullptr;
-  const int result =
-      ::rtnl_route_build_add_request(made->get(), NLM_F_CREATE | NLM_F_REPLACE, &message);
-  return built(result, message, ExitCode::route);
+  return made_by(ExitCode::route, [&](nl_msg** message) {
+    return ::rtnl_route_build_add_request(made->get(), NLM_F_CREATE | NLM_F_REPLACE, message);
+  });
 }
 
 Result<NlMessage> encode_delete_route(const Route& route, const LinkIndexes& indexes) {
@@ -218,26 +220,26 @@ Result<NlMessage> encode_delete_route(const Route& route, const LinkIndexes& ind
   if (!made) return made.error();
   // Zero matches any: a route that a network plugin or the kernel made is deleted too.
   ::rtnl_route_set_protocol(made->get(), RTPROT_UNSPEC);
-  nl_msg* message = nullptr;
-  const int result = ::rtnl_route_build_del_request(made->get(), 0, &message);
-  return built(result, message, ExitCode::route);
+  return made_by(ExitCode::route, [&](nl_msg** message) {
+    return ::rtnl_route_build_del_request(made->get(), 0, message);
+  });
 }
 
 Result<NlMessage> encode_add_rule(const Rule& rule) {
   const auto made = make_rule(rule);
   if (!made) return made.error();
-  nl_msg* message = nullptr;
-  const int result =
-      ::rtnl_rule_build_add_request(made->get(), NLM_F_CREATE | NLM_F_EXCL, &message);
-  return built(result, message, ExitCode::route);
+  ::rtnl_rule_set_action(made->get(), FR_ACT_TO_TBL);
+  return made_by(ExitCode::route, [&](nl_msg** message) {
+    return ::rtnl_rule_build_add_request(made->get(), NLM_F_CREATE | NLM_F_EXCL, message);
+  });
 }
 
 Result<NlMessage> encode_delete_rule(const Rule& rule) {
   const auto made = make_rule(rule);
   if (!made) return made.error();
-  nl_msg* message = nullptr;
-  const int result = ::rtnl_rule_build_delete_request(made->get(), 0, &message);
-  return built(result, message, ExitCode::route);
+  return made_by(ExitCode::route, [&](nl_msg** message) {
+    return ::rtnl_rule_build_delete_request(made->get(), 0, message);
+  });
 }
 
 }  // namespace egress::router
