@@ -57,8 +57,9 @@ struct Ruleset {
   bool operator==(const Ruleset&) const = default;
 };
 
-// Names the contents of a ruleset: 16 hexadecimal digits of a hash over all that it holds and over the version of the
-// rules themselves. Kept as the table's comment, so that a restarted init container knows its own work.
+// Names the contents of a ruleset: 16 hexadecimal digits of a hash over its nft text, hence over all
+// that it holds and over the rules themselves. Kept as the table's comment, so that a restarted
+// init container knows its own work.
 std::string fingerprint(const Ruleset& ruleset);
 
 // The text for `nft -f -`: creates the table if it is not there, deletes it, and defines it anew, which the kernel takes

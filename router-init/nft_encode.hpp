@@ -1,0 +1,20 @@
+// Packs a ruleset for the kernel: the same table as ruleset_text prints, as one transaction. No
+// socket here.
+#pragma once
+
+#include "router-init/nft_batch.hpp"
+#include "router-init/ruleset.hpp"
+
+namespace egress::router {
+
+// What stands before the fingerprint in the table's comment.
+inline constexpr const char* kCommentPrefix = "plan ";
+
+// Adds the table if it is not there, deletes it, and defines it anew. Running out of memory throws
+// std::bad_alloc.
+NftBatch encode_ruleset(const Ruleset& ruleset);
+
+// Adds the table if it is not there, and deletes it.
+NftBatch encode_delete_table();
+
+}  // namespace egress::router
