@@ -1,5 +1,6 @@
-// The nftables ruleset as a value: one table of our own, which translates what arrives for the pod and keeps the
-// outside out. ruleset_text prints it for nft, nft_encode packs it for the kernel; the two must mean the same.
+// The nftables ruleset as a value: one table of our own, which translates what arrives for the pod
+// and keeps the outside out. ruleset_text prints it for nft, nft_encode packs it for the kernel;
+// the two must mean the same.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,9 @@ namespace egress::router {
 
 inline constexpr const char* kTableName = "egress_router";  // family inet
 
-// Marks packets that came in by the cluster interface, so that the answers which the kernel itself makes to them (ICMP
-// errors; net.*.fwmark_reflect) go back the same way. One bit, so that others may use the rest.
+// Marks packets that came in by the cluster interface, so that the answers which the kernel itself
+// makes to them (ICMP errors; net.*.fwmark_reflect) go back the same way. One bit, so that others
+// may use the rest.
 inline constexpr std::uint32_t kClusterMark = 0x20000000;
 
 // A connection to `protocol` `port` of the pod goes to `address` `remote_port`.
@@ -38,8 +40,9 @@ struct RangeMapping {
 };
 
 struct Translation {
-  std::vector<PortMapping> ports;    // both families, in the order of the table
-  std::vector<RangeMapping> ranges;  // disjoint from each other and from `ports`, per family and protocol
+  std::vector<PortMapping> ports;  // both families, in the order of the table
+  std::vector<RangeMapping>
+      ranges;  // disjoint from each other and from `ports`, per family and protocol
   std::optional<IpAddress> fallback4;  // where all else goes
   std::optional<IpAddress> fallback6;
 
@@ -57,13 +60,13 @@ struct Ruleset {
   bool operator==(const Ruleset&) const = default;
 };
 
-// Names the contents of a ruleset: 16 hexadecimal digits of a hash over its nft text, hence over all
-// that it holds and over the rules themselves. Kept as the table's comment, so that a restarted
+// Names the contents of a ruleset: 16 hexadecimal digits of a hash over its nft text, hence over
+// all that it holds and over the rules themselves. Kept as the table's comment, so that a restarted
 // init container knows its own work.
 std::string fingerprint(const Ruleset& ruleset);
 
-// The text for `nft -f -`: creates the table if it is not there, deletes it, and defines it anew, which the kernel takes
-// as one transaction. Ends with a line end.
+// The text for `nft -f -`: creates the table if it is not there, deletes it, and defines it anew,
+// which the kernel takes as one transaction. Ends with a line end.
 std::string to_nft_text(const Ruleset& ruleset);
 
 }  // namespace egress::router
