@@ -68,14 +68,16 @@ class TableParser {
       return;
     }
     fallback = Fallback{line_->number, *address};
-    last_fallback_line_ = line_->number;
+  }
+
+  void check_order(const Field& field, Family family) {
+    const auto& fallback = fallback_of(table_, family);
+    if (!fallback) return;
+    error(field, "an entry after the " + std::string(to_text(family)) + " address alone of line " +
+                     std::to_string(fallback->line) + ", expected that to be the last");
   }
 
   void parse_entry(const std::vector<Field>& fields) {
-    if (last_fallback_line_ != 0) {
-      error(fields[0], "an entry after the address alone of line " +
-                           std::to_string(last_fallback_line_) + ", expected that to be the last");
-    }
     const auto local = parse_ports(fields[0], kPortForm);
     const auto protocol = parse_protocol(fields[1].text);
     if (!protocol) error(fields[1], found_expected(fields[1].text, "tcp, udp or sctp"));
@@ -85,6 +87,7 @@ class TableParser {
       return;
     }
     const auto address = parse_address(fields[2], kAddressForm);
+    if (address) check_order(fields[0], address->family());
     auto remote = local;
     if (fields.size() > 3)
       remote = parse_ports(fields[3], "a remote port from 1 to 65535, or a range");
@@ -155,7 +158,6 @@ class TableParser {
   Diagnostics& diagnostics_;
   const Line* line_ = nullptr;
   DestinationTable table_;
-  std::size_t last_fallback_line_ = 0;
   std::map<std::pair<Protocol, Family>, Owners> owners_;
 };
 

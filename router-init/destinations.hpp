@@ -2,7 +2,7 @@
 //
 //   PORT PROTOCOL ADDRESS [REMOTE_PORT]    PORT and REMOTE_PORT may be ranges of one length; same
 //   port where none is given ADDRESS                                everything else of that
-//   address's family; after all lines with ports
+//   address's family; after the lines with ports of that family
 //
 // Pure: text in, value or diagnostics out.
 #pragma once

@@ -188,9 +188,15 @@ TEST_CASE("ports may be taken once per family and protocol") {
 
 TEST_CASE("an address alone is the last of its kind") {
   CHECK(first_error("203.0.113.27\n80 tcp 203.0.113.25\n") ==
-        "T:2:1: error: an entry after the address alone of line 1, expected that to be the last");
+        "T:2:1: error: an entry after the IPv4 address alone of line 1, expected that to be the "
+        "last");
   CHECK(first_error("203.0.113.27\n203.0.113.28\n") ==
         "T:2:1: error: a second IPv4 address alone, the first is in line 1");
+}
+
+TEST_CASE("the tables of two families may follow each other") {
+  CHECK(errors("80 tcp 203.0.113.25\n203.0.113.27\n80 tcp 2001:db8:113::25\n2001:db8:113::27\n") ==
+        "");
 }
 
 TEST_CASE("a destination needs a source of its family") {
