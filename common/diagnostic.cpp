@@ -16,8 +16,8 @@ std::string_view label(Severity severity) {
   return severity == Severity::error ? "error: " : "warning: ";
 }
 
-// The source line and, under it, the caret. A long line is cut on both sides. What stands before the spot is escaped
-// as it is printed, so the caret is placed by the escaped length.
+// The source line and, under it, the caret. A long line is cut on both sides. What stands before
+// the spot is escaped as it is printed, so the caret is placed by the escaped length.
 std::string excerpt(const Spot& spot) {
   const std::size_t at = std::min(spot.column - 1, spot.line_text.size());
   const std::size_t begin = at > kLead ? at - kLead : 0;
@@ -38,8 +38,8 @@ std::string excerpt(const Spot& spot) {
 // What a word processor or a blog makes of plain characters; they look right and are not.
 std::string_view look_alike(std::string_view text) {
   constexpr std::pair<std::string_view, std::string_view> kLookAlikes[] = {
-      {"\xe2\x80\x90", "-"}, {"\xe2\x80\x91", "-"}, {"\xe2\x80\x92", "-"}, {"\xe2\x80\x93", "-"},
-      {"\xe2\x80\x94", "-"}, {"\xe2\x80\x95", "-"}, {"\xe2\x88\x92", "-"}, {"\xe2\x80\x9c", "\""},
+      {"\xe2\x80\x90", "-"},  {"\xe2\x80\x91", "-"}, {"\xe2\x80\x92", "-"}, {"\xe2\x80\x93", "-"},
+      {"\xe2\x80\x94", "-"},  {"\xe2\x80\x95", "-"}, {"\xe2\x88\x92", "-"}, {"\xe2\x80\x9c", "\""},
       {"\xe2\x80\x9d", "\""}, {"\xe2\x80\x98", "'"}, {"\xe2\x80\x99", "'"}, {"\xc2\xa0", "space"}};
   for (const auto& [typographic, plain] : kLookAlikes) {
     if (text.find(typographic) != text.npos) return plain;
@@ -59,7 +59,8 @@ std::string found_expected(std::string_view found, std::string_view expected) {
   const auto plain = look_alike(found);
   return "found \"" + escape(found.substr(0, kFoundBytes)) + (cut ? "..." : "") + "\", expected " +
          std::string(expected) +
-         (plain.empty() ? "" : " (a typographic character: type a plain " + std::string(plain) + ")");
+         (plain.empty() ? ""
+                        : " (a typographic character: type a plain " + std::string(plain) + ")");
 }
 
 void Diagnostics::add(Severity severity, std::string text) {

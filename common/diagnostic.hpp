@@ -1,5 +1,5 @@
-// What is wrong with a configuration, collected so that all of it is reported at once, each with its place, the line
-// it stands in and a caret under the spot.
+// What is wrong with a configuration, collected so that all of it is reported at once, each with
+// its place, the line it stands in and a caret under the spot.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ enum class Severity { error, warning };
 
 // Where something stands in a source text. Lines and columns count from 1, columns in bytes.
 struct Spot {
-  std::string_view source;     // name of a variable, or path of a file
+  std::string_view source;  // name of a variable, or path of a file
   std::size_t line = 1;
   std::size_t column = 1;
   std::string_view line_text;  // the whole line, without its end
@@ -22,12 +22,14 @@ struct Spot {
 
 struct Diagnostic {
   Severity severity = Severity::error;
-  std::string text;  // complete and safe to print: "NAME:3:6: error: found ..., expected ...", excerpt, caret
+  std::string text;  // complete and safe to print: "NAME:3:6: error: found ..., expected ...",
+                     // excerpt, caret
 
   bool operator==(const Diagnostic&) const = default;
 };
 
-// Keeps the first kKept diagnostics in full and counts the rest, so that a table of a million bad lines costs no more.
+// Keeps the first kKept diagnostics in full and counts the rest, so that a table of a million bad
+// lines costs no more.
 class Diagnostics {
  public:
   static constexpr std::size_t kKept = 50;

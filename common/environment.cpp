@@ -97,11 +97,12 @@ void warn_of_misspelt(const Environment& environment, std::span<const std::strin
                       Diagnostics& diagnostics) {
   for (const auto& [name, value] : environment.all()) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const auto near = std::find_if(known.begin(), known.end(), [&name = name](std::string_view one) {
-      return edit_distance(name, one) <= 2;
-    });
+    const auto near = std::find_if(
+        known.begin(), known.end(),
+        [&name = name](std::string_view one) { return edit_distance(name, one) <= 2; });
     if (near == known.end()) continue;
-    diagnostics.warning(name, "no such variable, it is ignored; did you mean " + std::string(*near) + "?");
+    diagnostics.warning(
+        name, "no such variable, it is ignored; did you mean " + std::string(*near) + "?");
   }
 }
 

@@ -1,5 +1,5 @@
-// The variables that configure a program, as a value, so that tests need no process environment. A variable set to
-// nothing counts as not set, as it did for the predecessor's scripts.
+// The variables that configure a program, as a value, so that tests need no process environment. A
+// variable set to nothing counts as not set, as it did for the predecessor's scripts.
 #pragma once
 
 #include <cstddef>
@@ -37,13 +37,15 @@ struct NamedText {
 
 inline constexpr std::size_t kMostTextBytes = 64U << 20U;
 
-// The text of the table variable NAME, or of the file that NAME_FILE names. Nothing where neither is set, and nothing
-// but an error in `diagnostics` where both are, or where the file cannot be read or is over kMostTextBytes.
+// The text of the table variable NAME, or of the file that NAME_FILE names. Nothing where neither
+// is set, and nothing but an error in `diagnostics` where both are, or where the file cannot be
+// read or is over kMostTextBytes.
 std::optional<NamedText> read_table_variable(const Environment& environment, std::string_view name,
                                              Diagnostics& diagnostics);
 
-// Warns of each variable whose name is one or two slips away from one of `known` (EGRESS_GATWAY). Others are left
-// alone: Kubernetes itself sets EGRESS_..._SERVICE_HOST for a Service named egress-....
+// Warns of each variable whose name is one or two slips away from one of `known` (EGRESS_GATWAY).
+// Others are left alone: Kubernetes itself sets EGRESS_..._SERVICE_HOST for a Service named
+// egress-....
 void warn_of_misspelt(const Environment& environment, std::span<const std::string_view> known,
                       Diagnostics& diagnostics);
 

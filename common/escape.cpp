@@ -10,7 +10,7 @@ bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc
 
 std::uint32_t decode(std::string_view sequence) {
   const auto lead = static_cast<unsigned char>(sequence.front());
-  std::uint32_t point = sequence.size() == 2 ? lead & 0x1fU
+  std::uint32_t point = sequence.size() == 2   ? lead & 0x1fU
                         : sequence.size() == 3 ? lead & 0x0fU
                                                : lead & 0x07U;
   for (const char byte : sequence.substr(1)) {

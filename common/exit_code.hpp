@@ -1,5 +1,6 @@
-// The exit codes of every program of this project. They are part of the contract with administrators: a pod's
-// `state.terminated.exitCode` tells at which stage it failed. docs/exit-codes.md explains each; numbers never change.
+// The exit codes of every program of this project. They are part of the contract with
+// administrators: a pod's `state.terminated.exitCode` tells at which stage it failed. The README
+// explains each; numbers never change.
 #pragma once
 
 #include <string_view>

@@ -1,6 +1,7 @@
-// Cuts a table into lines and a line into fields, and keeps where each stood. What all tables of this project share:
-// LF or CRLF ends a line, spaces and tabs separate fields, `#` at the start of a field begins a comment, a UTF-8
-// byte order mark at the very start is skipped. Nothing else is interpreted: no quotes, no continuation lines.
+// Cuts a table into lines and a line into fields, and keeps where each stood. What all tables of
+// this project share: LF or CRLF ends a line, spaces and tabs separate fields, `#` at the start of
+// a field begins a comment, a UTF-8 byte order mark at the very start is skipped. Nothing else is
+// interpreted: no quotes, no continuation lines.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +27,8 @@ class LineScanner {
  public:
   explicit LineScanner(std::string_view text);
 
-  // The next line that holds at least one field; none at the end. The same Line is reused at each call.
+  // The next line that holds at least one field; none at the end. The same Line is reused at each
+  // call.
   const Line* next();
 
  private:

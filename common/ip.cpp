@@ -54,7 +54,8 @@ bool IpAddress::is_broadcast() const {
 }
 
 std::optional<IpAddress> parse_ip_address(std::string_view text) {
-  // inet_pton wants a terminated string and stops at NUL; the longest address has 45 characters (RFC 4291 §2.2).
+  // inet_pton wants a terminated string and stops at NUL; the longest address has 45 characters
+  // (RFC 4291 §2.2).
   char buffer[INET6_ADDRSTRLEN] = {};
   if (text.size() >= sizeof buffer || text.find('\0') != text.npos) return std::nullopt;
   std::copy(text.begin(), text.end(), buffer);

@@ -1,4 +1,5 @@
-// IP and MAC addresses and prefixes as values: parsed strictly, compared, printed. No sockets, no name resolution.
+// IP and MAC addresses and prefixes as values: parsed strictly, compared, printed. No sockets, no
+// name resolution.
 #pragma once
 
 #include <array>
@@ -43,13 +44,13 @@ class IpAddress {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-// Dotted quad with four decimal numbers and no leading zeros, or RFC 4291 §2.2 text; nothing else (no zone, no
-// brackets, no 10.1, no 010.0.0.1). Empty where the text is anything else.
+// Dotted quad with four decimal numbers and no leading zeros, or RFC 4291 §2.2 text; nothing else
+// (no zone, no brackets, no 10.1, no 010.0.0.1). Empty where the text is anything else.
 std::optional<IpAddress> parse_ip_address(std::string_view text);
 std::string to_text(const IpAddress& address);  // dotted quad, or RFC 5952
 
-// An address with the length of its network prefix, as an interface holds it (10.42.253.46/24) or, with the host bits
-// zero, as a route names it (10.128.0.0/14).
+// An address with the length of its network prefix, as an interface holds it (10.42.253.46/24) or,
+// with the host bits zero, as a route names it (10.128.0.0/14).
 struct IpPrefix {
   IpAddress address;
   std::uint8_t length = 0;  // 0 to 32 or 128
@@ -57,13 +58,14 @@ struct IpPrefix {
   Family family() const { return address.family(); }
   bool contains(const IpAddress& other) const;
   bool is_host() const { return length == address_bits(family()); }
-  IpPrefix network() const;                  // host bits cleared
+  IpPrefix network() const;                    // host bits cleared
   std::optional<IpAddress> broadcast() const;  // IPv4 up to /30, else none
 
   auto operator<=>(const IpPrefix&) const = default;
 };
 
-// ADDRESS or ADDRESS/LENGTH; without a length, all bits. The length has no sign and no leading zero.
+// ADDRESS or ADDRESS/LENGTH; without a length, all bits. The length has no sign and no leading
+// zero.
 std::optional<IpPrefix> parse_ip_prefix(std::string_view text);
 std::string to_text(const IpPrefix& prefix);  // always with /LENGTH
 IpPrefix default_prefix(Family family);       // 0.0.0.0/0 or ::/0

@@ -24,7 +24,8 @@ std::string format_time(std::chrono::system_clock::time_point time) {
   return text;
 }
 
-// RFC 8259 §7. Bytes above ASCII pass as they are where they are valid UTF-8, else as the replacement character.
+// RFC 8259 §7. Bytes above ASCII pass as they are where they are valid UTF-8, else as the
+// replacement character.
 std::string json_string(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {

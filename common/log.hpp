@@ -1,5 +1,5 @@
-// Logs go to standard error, a line an event, as text or JSON. The format is a pure function, so that the programs
-// that use spdlog and egress-wait, which does without for its size, print alike.
+// Logs go to standard error, a line an event, as text or JSON. The format is a pure function, so
+// that the programs that use spdlog and egress-wait, which does without for its size, print alike.
 #pragma once
 
 #include <chrono>
@@ -32,9 +32,9 @@ struct LogLine {
   std::string_view message;
 };
 
-// One line with its line end. Text: `2026-11-23T06:00:00.123Z info egress-router: message`, control characters escaped
-// but for line ends inside the message, which are followed by two spaces. JSON: an object with the keys time, level,
-// program and message.
+// One line with its line end. Text: `2026-11-23T06:00:00.123Z info egress-router: message`, control
+// characters escaped but for line ends inside the message, which are followed by two spaces. JSON:
+// an object with the keys time, level, program and message.
 std::string format_log_line(const LogLine& line, LogFormat format);
 
 }  // namespace egress

@@ -12,7 +12,7 @@ namespace egress {
 // The number is that of the IP header (IANA protocol numbers).
 enum class Protocol : std::uint8_t { tcp = 6, udp = 17, sctp = 132 };
 
-std::optional<Protocol> parse_protocol(std::string_view text);  // "tcp", "udp" or "sctp", lower case
+std::optional<Protocol> parse_protocol(std::string_view text);  // "tcp", "udp" or "sctp"
 std::string_view to_text(Protocol protocol);
 
 // Decimal digits without sign or leading zero, 1 to 65535.

@@ -26,8 +26,10 @@ Error make_errno_error(ExitCode stage, std::string object, int errno_value) {
   } else if (denied || errno_value == EROFS) {
     error.hint = "needs CAP_NET_ADMIN and a writable /proc/sys: run the init container privileged";
   } else if (stage == ExitCode::ruleset &&
-             (errno_value == EOPNOTSUPP || errno_value == EPROTONOSUPPORT || errno_value == ENOENT)) {
-    error.hint = "the node's kernel lacks nf_tables, or a part of it: load nf_tables, nft_nat, nft_fib";
+             (errno_value == EOPNOTSUPP || errno_value == EPROTONOSUPPORT ||
+              errno_value == ENOENT)) {
+    error.hint =
+        "the node's kernel lacks nf_tables, or a part of it: load nf_tables, nft_nat, nft_fib";
   }
   return error;
 }

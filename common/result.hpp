@@ -1,5 +1,6 @@
-// Result<T>: a value, or the Error that says why there is none. All that the world can cause travels this way;
-// exceptions are for bugs and for memory. Library code returns errors, the edge (main) logs each once.
+// Result<T>: a value, or the Error that says why there is none. All that the world can cause
+// travels this way; exceptions are for bugs and for memory. Library code returns errors, the edge
+// (main) logs each once.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -13,8 +14,8 @@ namespace egress {
 
 struct Error {
   ExitCode stage = ExitCode::internal;
-  std::string object;  // what was worked on: "link macvlan0", "EGRESS_DESTINATION_FILE /etc/egress/table"
-  std::string cause;   // what went wrong, errno by name where there is one: "EPERM: needs CAP_NET_ADMIN"
+  std::string object;  // what was worked on: "link macvlan0", or the command that does the same
+  std::string cause;   // what went wrong, errno by name: "EPERM (Operation not permitted)"
   std::string hint;    // what to do about it; may be empty
 
   bool operator==(const Error&) const = default;
@@ -32,8 +33,8 @@ using Result = boost::system::result<T, Error>;
 // "object: cause" and, on a line of its own, "hint: ..." where there is one.
 std::string to_text(const Error& error);
 
-// An Error from errno (a positive number): names it ("EPERM"), says it in words, and adds the usual cause where one is
-// known, such as the capability that EPERM asks for.
+// An Error from errno (a positive number): names it ("EPERM"), says it in words, and adds the usual
+// cause where one is known, such as the capability that EPERM asks for.
 Error make_errno_error(ExitCode stage, std::string object, int errno_value);
 
 // "ENOENT (No such file or directory)".

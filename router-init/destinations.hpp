@@ -1,8 +1,10 @@
 // The table of EGRESS_DESTINATION: where connections to the pod's ports go. A line each:
 //
-//   PORT PROTOCOL ADDRESS [REMOTE_PORT]    PORT and REMOTE_PORT may be ranges of one length; same
-//   port where none is given ADDRESS                                everything else of that
-//   address's family; after the lines with ports of that family
+//   PORT PROTOCOL ADDRESS [REMOTE_PORT]
+//   ADDRESS
+//
+// PORT and REMOTE_PORT may be ranges of one length; without REMOTE_PORT it is the same port. An
+// ADDRESS alone takes everything else of its family, and stands after that family's other lines.
 //
 // Pure: text in, value or diagnostics out.
 #pragma once

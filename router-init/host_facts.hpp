@@ -1,5 +1,6 @@
-// Reads what is there: links, addresses, routes, rules, sysctls, nameservers, our table, and the node's side where the
-// egress interface has still to be made. Reads only; the same state gives the same facts.
+// Reads what is there: links, addresses, routes, rules, sysctls, nameservers, our table, and the
+// node's side where the egress interface has still to be made. Reads only; the same state gives the
+// same facts.
 #pragma once
 
 #include "common/result.hpp"

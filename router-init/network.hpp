@@ -1,5 +1,6 @@
-// The kernel's network objects as plain values: what host_facts reads, plan decides, rtnl_encode sends and plan_text
-// prints. Links are named, not numbered; apply turns a name into an index at the last moment.
+// The kernel's network objects as plain values: what host_facts reads, plan decides, rtnl_encode
+// sends and plan_text prints. Links are named, not numbered; apply turns a name into an index at
+// the last moment.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +16,14 @@ namespace egress::router {
 // linux/if_link.h, enum macvlan_mode.
 enum class MacvlanMode : std::uint32_t { private_ = 1, vepa = 2, bridge = 4, passthru = 8 };
 
-std::optional<MacvlanMode> parse_macvlan_mode(std::string_view text);  // "private", "vepa", "bridge", "passthru"
+std::optional<MacvlanMode> parse_macvlan_mode(
+    std::string_view text);  // "private", "vepa", "bridge", "passthru"
 std::string_view to_text(MacvlanMode mode);
 
 struct Link {
   int index = 0;
   std::string name;
-  std::string kind;  // "macvlan", "veth", "bridge", ...; empty for hardware
+  std::string kind;      // "macvlan", "veth", "bridge", ...; empty for hardware
   bool up = false;       // IFF_UP: administratively up
   bool carrier = false;  // IFF_LOWER_UP
   bool loopback = false;
@@ -33,7 +35,7 @@ struct Link {
 
 struct LinkAddress {
   std::string link;
-  IpPrefix prefix;  // the address with its prefix length
+  IpPrefix prefix;          // the address with its prefix length
   bool link_scope = false;  // RT_SCOPE_LINK: fe80::/10, 169.254.0.0/16
 
   bool operator==(const LinkAddress&) const = default;
@@ -47,7 +49,7 @@ inline constexpr std::uint32_t kMainTable = 254;
 struct NextHop {
   std::string link;
   std::optional<IpAddress> gateway;  // none: on-link
-  bool onlink = false;               // RTNH_F_ONLINK: the gateway is reachable although no route says so
+  bool onlink = false;  // RTNH_F_ONLINK: the gateway is reachable although no route says so
 
   bool operator==(const NextHop&) const = default;
 };
@@ -64,7 +66,9 @@ struct Route {
 
   Family family() const { return destination.family(); }
   bool is_default() const { return destination.length == 0; }
-  bool leaves_by(std::string_view link) const { return !next_hops.empty() && next_hops[0].link == link; }
+  bool leaves_by(std::string_view link) const {
+    return !next_hops.empty() && next_hops[0].link == link;
+  }
   bool operator==(const Route&) const = default;
 };
 
