@@ -121,6 +121,7 @@ std::optional<std::vector<NextHop>> to_next_hops(const Attributes& attributes, u
     left -= step;
     next = reinterpret_cast<rtnexthop*>(reinterpret_cast<char*>(next) + step);
   }
+  if (hops.empty()) return std::nullopt;
   return hops;
 }
 
