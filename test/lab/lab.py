@@ -84,7 +84,7 @@ class Lab:
         return self.variables(**{
             "EGRESS_SOURCE": f"{shapes.SOURCE4}/24,{shapes.SOURCE6}/64",
             "EGRESS_GATEWAY": f"{shapes.GATEWAY4},{shapes.GATEWAY6}",
-            "EGRESS_DESTINATION": shapes.REFERENCE_TABLE + shapes.REFERENCE_TABLE6,
+            "EGRESS_DESTINATION": shapes.DUAL_STACK_TABLE,
         } | changes)
 
     def router(self, variables, *arguments, check=True):

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from netns import family_of, open_socket
 
@@ -53,6 +54,13 @@ def answers(*arguments, seconds=1.0, **options):
     except OSError:
         return False
     return True
+
+
+def which_answer(attempts, seconds):
+    """Those of the attempts, each the arguments of ask(), that get an answer; all are made at once."""
+    with ThreadPoolExecutor(len(attempts)) as pool:
+        answered = list(pool.map(lambda attempt: answers(*attempt, seconds=seconds), attempts))
+    return [attempt for attempt, answer in zip(attempts, answered) if answer]
 
 
 def receive(peer, size):

@@ -29,10 +29,15 @@ REFERENCE_TABLE = """\
 8443 tcp 203.0.113.26 443
 203.0.113.27
 """
-REFERENCE_TABLE6 = """\
+# The same for both families: addresses alone come last.
+DUAL_STACK_TABLE = """\
+80 tcp 203.0.113.25
+8080 tcp 203.0.113.26 80
+8443 tcp 203.0.113.26 443
 80 tcp 2001:db8:113::25
 8080 tcp 2001:db8:113::26 80
 8443 tcp 2001:db8:113::26 443
+203.0.113.27
 2001:db8:113::27
 """
 

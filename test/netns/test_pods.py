@@ -45,7 +45,8 @@ def test_macvlan0_holds_another_address(make_lab, shape):
 
 def test_default_route_is_gone(make_lab, shape):
     lab = make_lab(shape)
-    ip_batch("pod", ["-4 route delete default", "-6 route delete default"])
+    for version in ("-4", "-6"):
+        run("pod", "ip", version, "route", "delete", "default")
     done = lab.router(lab.dual_stack(**FAST))
     if shape is shapes.CALICO:
         assert "no default route" in done.stderr
@@ -150,9 +151,9 @@ def test_without_cap_net_admin(make_lab, shape):
 def test_other_tables_stay(make_lab):
     lab = make_lab(shapes.OPENSHIFT_SDN)
     others = """
-        table ip nat { chain other { type nat hook prerouting priority -90; tcp dport 9 counter; } }
-        table inet mesh { set names { type ipv4_addr; elements = { 192.0.2.1 } } }
-        table ip6 egress_router { chain other { } }
+        table ip nat { chain other { type nat hook prerouting priority -90; tcp dport 9 counter; }; }
+        table inet mesh { set names { type ipv4_addr; elements = { 192.0.2.1 }; }; }
+        table ip6 egress_router { chain other { }; }
         """
     run("pod", "nft", "-f", "-", stdin=others)
 

@@ -10,7 +10,7 @@ from capture import Capture
 from ready_lab import FALLBACKS, TABLE, with_each_shape
 from netns import run, wait_for
 from packets import ICMP, LAYER, UDP, between, ip_of, send_ip
-from peers import ask
+from peers import ask, connect
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest
 
 lab = with_each_shape(TABLE + FALLBACKS)
@@ -69,7 +69,17 @@ def test_sctp_association_starts(lab, family):
 
 def test_datagram_in_fragments_arrives_whole(lab, family):
     data = bytes(range(256)) * 30
-    assert ask("client", "udp", lab.shape.pod(family), 7000, data) == data
+    with connect("client", "udp", lab.shape.pod(family), 7000) as peer:
+        def answered():
+            peer.settimeout(0.5)
+            peer.send(data)
+            try:
+                return peer.recv(1 << 16) == data
+            except TimeoutError:
+                return False
+
+        # An IPv6 router cuts nothing (RFC 8200 §5): the answer to the first one teaches the outside the pod's MTU.
+        assert answered() or (family == 6 and answered())
 
 
 def test_pods_own_connection_leaves_with_the_source_address(lab, family):
