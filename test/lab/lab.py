@@ -96,18 +96,20 @@ class Lab:
         return start("pod", programs() / program, *arguments, env=variables, **options)
 
     def state(self, netns="pod"):
-        """All that the namespace's configuration consists of, for comparison; counters are left out."""
+        """All that the namespace's configuration consists of, for comparison: without counters, and without what the
+        kernel derives from addresses and links, later and by itself."""
         def ip(*arguments):
-            return json.loads(run(netns, "ip", "-json", "-details", *arguments).stdout or "[]")
+            listed = json.loads(run(netns, "ip", "-json", "-details", *arguments).stdout or "[]")
+            return [_without_derived(record) for record in listed if record.get("table") != "local"]
         ruleset = run(netns, "nft", "--json", "--stateless", "list", "ruleset").stdout
         return {
-            "links": [_without(link, "stats64") for link in ip("link", "show")],
-            "addresses": [_without(link, "stats64") for link in ip("address", "show")],
+            "links": ip("link", "show"),
+            "addresses": ip("address", "show"),
             "routes4": ip("-4", "route", "show", "table", "all"),
             "routes6": ip("-6", "route", "show", "table", "all"),
             "rules4": ip("-4", "rule", "show"),
             "rules6": ip("-6", "rule", "show"),
-            "nftables": json.loads(ruleset),
+            "nftables": _without_counts(json.loads(ruleset)),
             "sysctls": read_sysctls(netns, "net/ipv4") | read_sysctls(netns, "net/ipv6"),
         }
 
@@ -249,5 +251,14 @@ def _attach(netns, link, address4, address6):
     ])
 
 
-def _without(record, key):
-    return {k: v for k, v in record.items() if k != key}
+def _without_derived(record):
+    kept = {key: value for key, value in record.items() if key not in ("operstate", "tentative")}
+    if "addr_info" in kept:
+        kept["addr_info"] = [_without_derived(address) for address in kept["addr_info"]]
+    return kept
+
+
+def _without_counts(node):
+    if isinstance(node, dict):
+        return {key: _without_counts(value) for key, value in node.items() if key not in ("packets", "bytes")}
+    return [_without_counts(each) for each in node] if isinstance(node, list) else node
