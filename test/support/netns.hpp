@@ -17,8 +17,8 @@ void run_in_new_netns(const std::function<void()>& body);
 // The network namespace of the process that forked this one.
 std::string netns_path_of_parent();
 
-// Runs a command line by sh and returns what it prints; throws std::runtime_error with its standard
-// error where it fails.
+// Runs commands by sh, up to the first that fails, and returns what they print, errors among it;
+// throws std::runtime_error with that where one fails.
 std::string run(const std::string& command);
 
 }  // namespace egress::test

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Captures what ip(8) sends for each command below into goldens/, for rtnl_wire_test.
+"""Captures what ip(8) sends for each command below into goldens/ip_*.txt, for rtnl_wire_test.
 
 Runs in namespaces of its own, as root. A golden is the command and the bytes of its one request,
 the sequence number cleared; rtnl_wire_test names the same files. What the kernel answers does not
@@ -81,7 +81,7 @@ def capture(name, command):
         sys.exit(f"{command}: {len(changes)} requests instead of one")
     request = changes[0][:8] + bytes(8) + changes[0][16:]
     rows = [request[at : at + 16].hex(" ") for at in range(0, len(request), 16)]
-    (GOLDENS / f"{name}.txt").write_text("\n".join([f"# {command}", *rows]) + "\n", encoding="ascii")
+    (GOLDENS / f"ip_{name}.txt").write_text("\n".join([f"# {command}", *rows]) + "\n", encoding="ascii")
 
 
 def main():

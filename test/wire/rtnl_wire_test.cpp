@@ -36,7 +36,7 @@ struct Golden {
 std::filesystem::path goldens() { return std::filesystem::path(EGRESS_TEST_DIR) / "wire/goldens"; }
 
 Golden read_golden(const std::string& name) {
-  std::ifstream file(goldens() / (name + ".txt"));
+  std::ifstream file(goldens() / ("ip_" + name + ".txt"));
   std::string line;
   std::getline(file, line);
   if (!line.starts_with("# ")) throw std::runtime_error("no golden " + name);
@@ -244,10 +244,11 @@ TEST_CASE("the command that a plan prints is the one whose request is sent") {
 
 TEST_CASE("each golden has its request") {
   std::set<std::string> known;
-  for (const auto& one : cases()) known.insert(one.golden + ".txt");
+  for (const auto& one : cases()) known.insert("ip_" + one.golden + ".txt");
   std::set<std::string> there;
   for (const auto& file : std::filesystem::directory_iterator(goldens())) {
-    there.insert(file.path().filename());
+    const std::string name = file.path().filename();
+    if (name.starts_with("ip_")) there.insert(name);
   }
   CHECK(there == known);
 }
