@@ -62,6 +62,7 @@ PortBytes port_be(std::uint32_t port) {
 NftTable make_table() {
   auto table = owned<NftTable>(nftnl_table_alloc());
   nftnl_table_set_str(table.get(), NFTNL_TABLE_NAME, kTableName);
+  nftnl_table_set_u32(table.get(), NFTNL_TABLE_FLAGS, 0);
   return table;
 }
 
@@ -69,13 +70,18 @@ NftUserData make_user_data() {
   return owned<NftUserData>(nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN));
 }
 
-// add table inet egress_router; delete table inet egress_router
-void replace_table(NftBatch& batch) {
+// table inet egress_router
+void add_message(NftBatch& batch, int type, const nftnl_table* table) {
+  batch.add({type, 0, "table inet " + std::string(kTableName)},
+            [&](nlmsghdr* header) { nftnl_table_nlmsg_build_payload(header, table); });
+}
+
+// delete table inet egress_router, which needs one to delete
+void clear_table(NftBatch& batch) {
   const auto table = make_table();
-  const auto fill = [&](nlmsghdr* header) { nftnl_table_nlmsg_build_payload(header, table.get()); };
-  const std::string object = "table inet " + std::string(kTableName);
-  batch.add({NFT_MSG_NEWTABLE, NLM_F_CREATE, object}, fill);
-  batch.add({NFT_MSG_DELTABLE, 0, object}, fill);
+  add_message(batch, NFT_MSG_NEWTABLE, table.get());
+  nftnl_table_unset(table.get(), NFTNL_TABLE_FLAGS);
+  add_message(batch, NFT_MSG_DELTABLE, table.get());
 }
 
 // table inet egress_router { comment "plan 0123456789abcdef" }
@@ -85,9 +91,7 @@ void add_table(NftBatch& batch, const std::string& comment) {
   nftnl_udata_put_strz(data.get(), NFTNL_UDATA_TABLE_COMMENT, comment.c_str());
   nftnl_table_set_data(table.get(), NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(data.get()),
                        nftnl_udata_buf_len(data.get()));
-  nftnl_table_set_u32(table.get(), NFTNL_TABLE_FLAGS, 0);
-  batch.add({NFT_MSG_NEWTABLE, NLM_F_CREATE, "table inet " + std::string(kTableName)},
-            [&](nlmsghdr* header) { nftnl_table_nlmsg_build_payload(header, table.get()); });
+  add_message(batch, NFT_MSG_NEWTABLE, table.get());
 }
 
 // counter forwarded_out { packets 0 bytes 0 }
@@ -269,7 +273,7 @@ void add_rules(NftBatch& batch, const BaseChain& chain) {
 
 NftBatch encode_ruleset(const Ruleset& ruleset) {
   NftBatch batch;
-  replace_table(batch);
+  clear_table(batch);
   add_table(batch, kCommentPrefix + fingerprint(ruleset));
   const auto chains = make_chains(ruleset);
   for (const auto& chain : chains) add_chain(batch, chain);
@@ -282,7 +286,7 @@ NftBatch encode_ruleset(const Ruleset& ruleset) {
 
 NftBatch encode_delete_table() {
   NftBatch batch;
-  replace_table(batch);
+  clear_table(batch);
   batch.finish();
   return batch;
 }

@@ -108,7 +108,6 @@ void bitwise(nftnl_rule* rule, Bytes mask, Bytes exclusive_or) {
   nftnl_expr* bitwise = add(rule, "bitwise");
   nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_SREG, kFirstRegister);
   nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_DREG, kFirstRegister);
-  nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
   nftnl_expr_set_u32(bitwise, NFTNL_EXPR_BITWISE_LEN, static_cast<std::uint32_t>(mask.size()));
   set_bytes(bitwise, NFTNL_EXPR_BITWISE_MASK, mask);
   set_bytes(bitwise, NFTNL_EXPR_BITWISE_XOR, exclusive_or);

@@ -49,6 +49,8 @@ Result<Socket> open_socket() {
   // Errors without the message that they are about, which may be of 32 KiB.
   int on = 1;
   mnl_socket_setsockopt(socket.get(), NETLINK_CAP_ACK, &on, sizeof on);
+  // If there are more errors than the buffer holds, the first are those to report.
+  mnl_socket_setsockopt(socket.get(), NETLINK_NO_ENOBUFS, &on, sizeof on);
   return socket;
 }
 

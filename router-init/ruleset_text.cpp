@@ -19,7 +19,8 @@ std::string hash_text(const std::string& text) {
 }
 
 // nft reads a final * as a wildcard, unless a backslash stands before it; nothing else is special
-// between quotes.
+// between quotes. It has no spelling for such a name with a backslash inside, or with 15
+// characters.
 std::string quoted(std::string name) {
   if (name.ends_with('*')) name.insert(name.size() - 1, 1, '\\');
   return '"' + name + '"';
