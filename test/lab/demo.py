@@ -16,13 +16,16 @@ from peers import ask
 from recorder import Recorder
 
 PICTURE = """\
-The lab. Each name is a network namespace, each line a link, every packet below is a real one.
+The lab. Each name is a network namespace, each line a link; every packet below is a real one.
 
-   client ---- cluster ---- eth0 [ router pod ] macvlan0   {source}
-                  |                                :
-                  +-------------- node ------------+---- lan ---- gateway ---- outside
-                                                          |    {gateway}    203.0.113.25
-                                                      neighbour                .26, .27
+   the cluster's network                                   the external network
+
+   client ---- cluster ---- eth0 [router pod] macvlan0 --+  {source}
+                  |                                      |
+                  +-------------- node --------- uplink -+--- lan ---- gateway ---- outside
+                                                               |    {gateway}    203.0.113.25
+                                                           neighbour              203.0.113.26
+                                                                                  203.0.113.27
 """
 
 # Protocol and port that the client asks the pod for, and where the table says it goes.
@@ -121,8 +124,8 @@ class Demo:
             arrived = len([f for f in wire.all() if f[12:14] == b"\x08\x00" and f[23] == 6 and f[0] & 1 == 0])
         closed = answer != "ANSWERED" and not listener.seen() and len(self.lab.outside.seen()) == before
         mark = self._expect(closed and arrived, f"{origin} to {shapes.SOURCE4}:{port}: {answer}, {arrived} packets")
-        print(f"    {origin} tried tcp {shapes.SOURCE4}:{port}, a listener in the pod -> {answer} "
-              f"({arrived} packets reached macvlan0){mark}")
+        print(f"    {origin} tried tcp {shapes.SOURCE4}:{port}, where the pod listens -> {answer} "
+              f"({arrived} packet{'' if arrived == 1 else 's'} reached macvlan0){mark}")
 
     def _wrong_configuration(self):
         before = self.lab.state()
