@@ -88,17 +88,11 @@ class ConfigParser {
     parse_checks();
     if (const auto path = environment_.get("EGRESS_TERMINATION_LOG"))
       config_.termination_log = *path;
-    warn_of_misspelt(environment_, known_names(), diagnostics_);
+    warn_of_misspelt(environment_, names_of(kVariables), diagnostics_);
     return std::move(config_);
   }
 
  private:
-  static std::vector<std::string_view> known_names() {
-    std::vector<std::string_view> names;
-    for (const auto& variable : kVariables) names.push_back(variable.name);
-    return names;
-  }
-
   void error(std::string_view name, std::string_view value, std::string_view expected) {
     diagnostics_.error({name, 1, 1, value, value.size()}, found_expected(value, expected));
   }

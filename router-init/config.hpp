@@ -12,6 +12,7 @@
 #include "common/ip.hpp"
 #include "common/log.hpp"
 #include "common/termination_log.hpp"
+#include "common/variable.hpp"
 #include "router-init/destinations.hpp"
 #include "router-init/network.hpp"
 
@@ -59,12 +60,7 @@ struct RouterConfig {
 // `diagnostics` has no errors afterwards.
 RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics);
 
-// A variable for --help and for the README's table.
-struct Variable {
-  std::string_view name;
-  std::string_view default_value;
-  std::string_view meaning;
-};
+// For --help and for the README's table.
 std::span<const Variable> variables();
 
 }  // namespace egress::router

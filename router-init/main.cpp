@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "common/hold.hpp"
 #include "common/link/neighbour_probe.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/termination_log.hpp"
@@ -14,7 +15,6 @@
 #include "router-init/apply.hpp"
 #include "router-init/config.hpp"
 #include "router-init/explain.hpp"
-#include "router-init/hold.hpp"
 #include "router-init/host_facts.hpp"
 #include "router-init/plan.hpp"
 #include "router-init/plan_text.hpp"
@@ -31,17 +31,12 @@ struct Options {
 };
 
 std::string help_footer() {
-  std::string text = "Variables:\n";
-  for (const auto& variable : variables()) {
-    std::string name(variable.name);
-    if (!variable.default_value.empty()) name += " = " + std::string(variable.default_value);
-    text += "  " + name + "\n      " + std::string(variable.meaning) + "\n";
-  }
-  return text +
+  return to_help_text(variables()) +
          "\nExit codes: 0 done, 2 command line, 3 configuration, 4 what the pod or node lacks, 5 "
-         "link, 6 sysctl,\n"
-         "7 EGRESS_SOURCE is held by another host, 8 address, 9 route or rule, 10 gateway, 11 "
-         "nftables.";
+         "link,\n"
+         "6 sysctl, 7 EGRESS_SOURCE is held by another host, 8 address, 9 route or rule, 10 "
+         "gateway,\n"
+         "11 nftables.";
 }
 
 // Ends the program with the code that CLI11 or we choose; empty where there is work to do.

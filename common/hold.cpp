@@ -1,4 +1,4 @@
-#include "router-init/hold.hpp"
+#include "common/hold.hpp"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <ctime>
 
-namespace egress::router {
+namespace egress {
 namespace {
 
 sigset_t awaited_signals() {
@@ -50,4 +50,4 @@ void wait_for_termination() {
   }
 }
 
-}  // namespace egress::router
+}  // namespace egress

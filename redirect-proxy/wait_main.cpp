@@ -1,0 +1,105 @@
+// egress-wait: PID 1 of the main container in redirect mode. It holds the pod open, reaps children,
+// and makes the second announcement of the address. Small on purpose: no spdlog, no CLI11, no
+// threads.
+#include <poll.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+#include <string_view>
+
+#include "common/hold.hpp"
+#include "common/link/neighbour_probe.hpp"
+#include "generated/version.hpp"
+#include "redirect-proxy/second_announcement.hpp"
+#include "redirect-proxy/wait_config.hpp"
+
+namespace egress::wait {
+namespace {
+
+constexpr std::string_view kProgram = "egress-wait";
+
+void write_all(int file, std::string_view text) {
+  // A reader that does not read must not hold the program: what does not fit now is lost.
+  pollfd ready{file, POLLOUT, 0};
+  if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) return;
+  [[maybe_unused]] const auto written = ::write(file, text.data(), text.size());
+}
+
+class Program {
+ public:
+  ExitCode run(std::string_view argument) {
+    config_ = parse_config(Environment::of_process(), diagnostics_);
+    const auto warnings = diagnostics_.to_text(Severity::warning);
+    if (!warnings.empty()) log(LogLevel::warn, without_end(warnings));
+    if (diagnostics_.has_errors()) return refuse();
+    if (argument == "--check") {
+      log(LogLevel::info, "the configuration is valid");
+      return ExitCode::ok;
+    }
+    hold();
+    return ExitCode::ok;
+  }
+
+ private:
+  static std::string_view without_end(std::string_view text) {
+    return text.substr(0, text.find_last_not_of('\n') + 1);
+  }
+
+  void log(LogLevel level, std::string_view message) const {
+    if (level < config_.log.level) return;
+    write_all(STDERR_FILENO,
+              format_log_line({std::chrono::system_clock::now(), level, kProgram, message},
+                              config_.log.format));
+  }
+
+  ExitCode refuse() const {
+    const auto errors = diagnostics_.to_text(Severity::error);
+    log(LogLevel::error, without_end(errors));
+    write_termination_log(errors, config_.termination_log);
+    return ExitCode::configuration;
+  }
+
+  void hold() const {
+    log(LogLevel::info, "holding the pod until SIGTERM");
+    if (wait_for_termination(link::kAnnounceInterval)) return;
+    for (const auto& [level, message] : announce_again(config_.interface)) log(level, message);
+    wait_for_termination();
+  }
+
+  Diagnostics diagnostics_;
+  WaitConfig config_;
+};
+
+std::string help() {
+  return "Holds an egress router pod open: reaps children, announces its address a second time, "
+         "ends at SIGTERM.\n"
+         "Usage: egress-wait [--check | --help | --version]\n\n"
+         "  --check    Validate the configuration, and do nothing\n\n" +
+         to_help_text(variables());
+}
+
+}  // namespace
+}  // namespace egress::wait
+
+int main(int argc, char** argv) {
+  using namespace egress;
+  std::signal(SIGPIPE, SIG_IGN);
+  block_termination_signals();
+  const std::string_view argument = argc > 1 ? argv[1] : "";
+  if (argc == 2 && argument == "--help") {
+    wait::write_all(STDOUT_FILENO, wait::help());
+    return 0;
+  }
+  if (argc == 2 && argument == "--version") {
+    wait::write_all(STDOUT_FILENO, "egress-wait " + std::string(kVersion) + "\n");
+    return 0;
+  }
+  if (argc > 2 || (argc == 2 && argument != "--check")) {
+    wait::write_all(STDERR_FILENO, "egress-wait: unknown argument \"" +
+                                       std::string(argv[argc - 1]) +
+                                       "\"; egress-wait --help lists what there is\n");
+    return static_cast<int>(ExitCode::usage);
+  }
+  return static_cast<int>(wait::Program().run(argument));
+}
