@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import shapes
-from netns import inside, ip_batch, read_sysctls, run, set_sysctls, start
+from netns import ip_batch, run, set_sysctls, start
 from recorder import Recorder, dns_answer
+from state import differences, read_state
 
 NAMESPACES = ("client", "cluster", "pod", "node", "lan", "gateway", "neighbour", "outside")
 PORTS = (53, 80, 443, 5353, 8080, 9000)  # where `outside` listens from the start, tcp and udp
@@ -96,26 +97,14 @@ class Lab:
         return start("pod", programs() / program, *arguments, env=variables, **options)
 
     def state(self, netns="pod"):
-        """All that the namespace's configuration consists of, for comparison: without counters, and without what the
-        kernel derives from addresses and links, later and by itself."""
-        def ip(*arguments):
-            listed = json.loads(run(netns, "ip", "-json", "-details", *arguments).stdout or "[]")
-            return [_without_derived(record) for record in listed if record.get("table") != "local"]
-        ruleset = run(netns, "nft", "--json", "--stateless", "list", "ruleset").stdout
-        return {
-            "links": ip("link", "show"),
-            "addresses": ip("address", "show"),
-            "routes4": ip("-4", "route", "show", "table", "all"),
-            "routes6": ip("-6", "route", "show", "table", "all"),
-            "rules4": ip("-4", "rule", "show"),
-            "rules6": ip("-6", "rule", "show"),
-            "nftables": _without_counts(json.loads(ruleset)),
-            "sysctls": read_sysctls(netns, "net/ipv4") | read_sysctls(netns, "net/ipv6"),
-        }
+        return read_state(netns)
+
+    def changes(self, before, netns="pod"):
+        """What is no more as in `before`, a line each; empty where nothing has changed."""
+        return differences(before, read_state(netns))
 
     def mac(self, netns, link):
-        with inside(netns):
-            return json.loads(run(netns, "ip", "-json", "link", "show", link).stdout)[0]["address"]
+        return json.loads(run(netns, "ip", "-json", "link", "show", link).stdout)[0]["address"]
 
     # How it is joined. Link names: the end that leads to X is called X.
 
@@ -249,16 +238,3 @@ def _attach(netns, link, address4, address6):
         f"route add default via {shapes.GATEWAY4}",
         f"route add default via {shapes.GATEWAY6}",
     ])
-
-
-def _without_derived(record):
-    kept = {key: value for key, value in record.items() if key not in ("operstate", "tentative")}
-    if "addr_info" in kept:
-        kept["addr_info"] = [_without_derived(address) for address in kept["addr_info"]]
-    return kept
-
-
-def _without_counts(node):
-    if isinstance(node, dict):
-        return {key: _without_counts(value) for key, value in node.items() if key not in ("packets", "bytes")}
-    return [_without_counts(each) for each in node] if isinstance(node, list) else node
