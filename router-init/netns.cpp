@@ -46,10 +46,10 @@ Result<NetnsVisit> NetnsVisit::enter(const std::string& path) {
   if (!home) return home.error();
   const auto other = NetnsFile::open(path);
   if (!other) return other.error();
-  if (::setns(other->get(), CLONE_NEWNET) != 0) {
+  if (::setns(other.value().get(), CLONE_NEWNET) != 0) {
     return make_errno_error(ExitCode::facts, "network namespace " + path, errno);
   }
-  return NetnsVisit(std::move(*home));
+  return NetnsVisit(std::move(home).value());
 }
 
 NetnsVisit::~NetnsVisit() {

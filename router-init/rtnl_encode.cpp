@@ -119,10 +119,6 @@ Result<RtnlRoute> make_route(const Route& route, const LinkIndexes& indexes) {
   for (const auto& hop : route.next_hops) {
     if (auto added = add_next_hop(made.get(), hop, indexes); !added) return added.error();
   }
-  // The flag of a single next hop stands in the message's head (struct rtmsg).
-  if (route.next_hops.size() == 1 && route.next_hops[0].onlink) {
-    ::rtnl_route_set_flags(made.get(), RTNH_F_ONLINK);
-  }
   return made;
 }
 

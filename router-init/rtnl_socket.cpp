@@ -142,7 +142,7 @@ Result<void> RtnlSocket::send(NlMessage message, ExitCode stage, const std::stri
   while (!outcome) {
     const auto datagram = receive(socket_.get(), stage, object);
     if (!datagram) return datagram.error();
-    for_each_answer(*datagram, request->nlmsg_seq, [&](const nlmsghdr& header) {
+    for_each_answer(datagram.value(), request->nlmsg_seq, [&](const nlmsghdr& header) {
       if (header.nlmsg_type != NLMSG_ERROR || outcome) return;
       const int failure = -static_cast<const nlmsgerr*>(::nlmsg_data(&header))->error;
       if (failure == 0 || is_there_already(request->nlmsg_type, failure)) {
@@ -167,19 +167,20 @@ Result<DumpEnd> RtnlSocket::dump(NlMessage request, const std::string& object,
   while (!done && !error) {
     const auto datagram = receive(socket_.get(), ExitCode::facts, object);
     if (!datagram) return datagram.error();
-    for_each_answer(*datagram, ::nlmsg_hdr(request.get())->nlmsg_seq, [&](const nlmsghdr& header) {
-      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) end = DumpEnd::interrupted;
-      if (header.nlmsg_type == NLMSG_DONE) {
-        done = true;
-        if (const int failure = dump_failure(header); failure != 0) {
-          error = make_errno_error(ExitCode::facts, object, failure);
-        }
-      } else if (header.nlmsg_type == NLMSG_ERROR) {
-        error = make_kernel_error(header, ExitCode::facts, object);
-      } else {
-        take(header);
-      }
-    });
+    for_each_answer(datagram.value(), ::nlmsg_hdr(request.get())->nlmsg_seq,
+                    [&](const nlmsghdr& header) {
+                      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) end = DumpEnd::interrupted;
+                      if (header.nlmsg_type == NLMSG_DONE) {
+                        done = true;
+                        if (const int failure = dump_failure(header); failure != 0) {
+                          error = make_errno_error(ExitCode::facts, object, failure);
+                        }
+                      } else if (header.nlmsg_type == NLMSG_ERROR) {
+                        error = make_kernel_error(header, ExitCode::facts, object);
+                      } else {
+                        take(header);
+                      }
+                    });
   }
   if (error) return *error;
   return end;

@@ -18,8 +18,7 @@ struct CloseFile {
 
 // 0, or errno, which says whether the key is missing or read-only.
 int write_once(const std::string& path, const std::string& value) {
-  // "r+": a mode that would create the file hides ENOENT behind EACCES.
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "r+e"));
+  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "we"));
   if (!file) return errno;
   const bool written = std::fputs(value.c_str(), file.get()) >= 0 && std::fflush(file.get()) == 0;
   return written ? 0 : errno;

@@ -112,7 +112,8 @@ TEST_CASE("unicast routes of the main and the cluster table are read, and no oth
         "ip route add unreachable 10.3.0.0/16; ip route add blackhole 10.4.0.0/16;"
         "ip route add 10.5.0.0/16 tos 0x10 via 10.128.0.1;"
         "ip -6 route add fd01::/64 via fd00::1 table 3180;"
-        "ip -6 route add multicast ff05::/16 dev eth0 table 254");
+        "ip -6 route add multicast ff05::/16 dev eth0 table 254;"
+        "ip -6 route add ff06::/16 dev eth0 table 254");
     const std::vector<std::string> expected{
         "0.0.0.0/0 eth0 254", "10.1.0.0/16 eth0 3180", "10.128.0.0/23 eth0 254", "::/0 eth0 254",
         "fd00::/64 eth0 254", "fd01::/64 eth0 3180",   "fe80::/64 eth0 254"};
