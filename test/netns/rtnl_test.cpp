@@ -1,7 +1,7 @@
-// Each request against the real kernel: carried out, read back by us and by ip, taken back.
+// Requests for links and addresses against the real kernel: carried out, read back by us and by ip,
+// taken back; what errors say; and dumps that changes overtake.
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/msg.h>
 #include <unistd.h>
 
@@ -11,15 +11,11 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "router-init/host_facts.hpp"
 #include "router-init/netns.hpp"
-#include "router-init/plan_text.hpp"
-#include "router-init/rtnl_encode.hpp"
-#include "router-init/rtnl_socket.hpp"
-#include "test/support/netns.hpp"
+#include "test/netns/kernel_state.hpp"
 #include "test/support/parse.hpp"
 
-namespace egress::router {
+namespace egress::router::test {
 namespace {
 
 using egress::test::ip;
@@ -28,86 +24,6 @@ using egress::test::prefix;
 using egress::test::run;
 using egress::test::run_in_new_netns;
 using nlohmann::json;
-
-// Without link-local addresses, which come at a time of their own.
-constexpr const char* kMakePair =
-    "sysctl -qw net.ipv6.conf.default.addr_gen_mode=1;"
-    "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip link set eth0 up";
-
-int index_of(const std::string& link) { return static_cast<int>(::if_nametoindex(link.c_str())); }
-
-LinkIndexes indexes() { return {{"eth0", index_of("eth0")}, {"peer0", index_of("peer0")}}; }
-
-Result<void> send(Result<NlMessage> message) {
-  auto socket = RtnlSocket::open();
-  if (!socket) return socket.error();
-  if (!message) return message.error();
-  return socket->send(std::move(*message), ExitCode::route, "the change");
-}
-
-void must(Result<NlMessage> message) {
-  const auto sent = send(std::move(message));
-  if (!sent) throw std::runtime_error(to_text(sent.error()));
-}
-
-HostFacts facts(const std::string& interface = "eth0") {
-  RouterConfig config;
-  config.interface = interface;
-  auto read = read_host_facts(config);
-  if (!read) throw std::runtime_error(to_text(read.error()));
-  return *read;
-}
-
-// All that a request can change, as ip shows it; what only time changes is left out.
-std::string state() {
-  return run(
-      "ip -details address | sed 's/valid_lft.*//'; ip route show table all | sort; "
-      "ip -6 route show table all | sort; ip rule; ip -6 rule");
-}
-
-template <class Value>
-bool holds(const std::vector<Value>& list, const Value& value) {
-  return std::count(list.begin(), list.end(), value) == 1;
-}
-
-Route on_link(const std::string& to, const std::string& link) {
-  Route route;
-  route.destination = prefix(to);
-  route.next_hops = {{link, {}, false}};
-  if (route.family() == Family::v4) route.scope = RouteScope::link;
-  return route;
-}
-
-Route via(const std::string& to, const std::string& gateway) {
-  Route route = on_link(to, "eth0");
-  route.next_hops[0].gateway = ip(gateway);
-  route.scope = RouteScope::global;
-  if (route.family() == Family::v6) route.metric = 1024;
-  return route;
-}
-
-void must_go_both_ways(const Route& route) {
-  INFO(to_command(PutRoute{route}));
-  const auto before = state();
-  const auto count = facts().routes.size();
-  must(encode_put_route(route, indexes()));
-  REQUIRE(holds(facts().routes, route));
-  REQUIRE(facts().routes.size() == count + 1);
-  must(encode_put_route(route, indexes()));
-  REQUIRE(facts().routes.size() == count + 1);
-  must(encode_delete_route(route, indexes()));
-  REQUIRE(state() == before);
-}
-
-void must_go_both_ways(const Rule& rule) {
-  INFO(to_command(AddRule{rule}));
-  const auto before = state();
-  must(encode_add_rule(rule));
-  must(encode_add_rule(rule));
-  REQUIRE(facts().rules == std::vector{rule});
-  must(encode_delete_rule(rule));
-  REQUIRE(state() == before);
-}
 
 TEST_CASE("an IPv4 address comes with its connected route, twice is once, and it goes again") {
   run_in_new_netns([] {
@@ -148,164 +64,6 @@ TEST_CASE("an IPv6 address is in use at once, with its connected route") {
     REQUIRE_FALSE(one.contains("tentative"));
     must(encode_delete_address(address, index_of("eth0")));
     REQUIRE(state() == before);
-  });
-}
-
-TEST_CASE("IPv4 routes are put, put again and deleted") {
-  run_in_new_netns([] {
-    run(kMakePair);
-    run("ip address add 10.128.0.5/23 dev eth0");
-    must_go_both_ways(via("0.0.0.0/0", "10.128.0.1"));
-    must_go_both_ways(on_link("10.128.0.0/14", "eth0"));
-    Route full = on_link("10.42.253.1/32", "eth0");
-    full.table = kClusterTable;
-    full.source = ip("10.128.0.5");
-    full.metric = 100;
-    full.mtu = 1400;
-    must_go_both_ways(full);
-    Route onlink = via("0.0.0.0/0", "169.254.1.1");
-    onlink.next_hops[0].onlink = true;
-    must_go_both_ways(onlink);
-    Route multipath = via("172.30.0.0/16", "10.128.0.1");
-    multipath.next_hops.push_back({"eth0", ip("10.128.0.2"), false});
-    multipath.table = kClusterTable;
-    must_go_both_ways(multipath);
-    must_go_both_ways(via("0.0.0.0/0", "fe80::1"));
-  });
-}
-
-TEST_CASE("IPv6 routes are put, put again and deleted") {
-  run_in_new_netns([] {
-    run(kMakePair);
-    run("ip -6 address add fd00::5/64 dev eth0 nodad");
-    must_go_both_ways(via("::/0", "fd00::1"));
-    must_go_both_ways(via("::/0", "fe80::1"));
-    Route full = via("2001:db8::/32", "fd00::1");
-    full.table = kClusterTable;
-    full.source = ip("fd00::5");
-    full.mtu = 1400;
-    full.metric = 77;
-    must_go_both_ways(full);
-    Route link_route = on_link("2001:db8:42::1/128", "eth0");
-    link_route.metric = 256;
-    must_go_both_ways(link_route);
-    Route multipath = via("fd01::/32", "fd00::1");
-    multipath.next_hops.push_back({"eth0", ip("fd00::2"), false});
-    must_go_both_ways(multipath);
-  });
-}
-
-TEST_CASE("a route is put in the place of the one with its destination, table and metric") {
-  run_in_new_netns([] {
-    run(kMakePair);
-    run("ip address add 10.128.0.5/23 dev eth0; ip -6 address add fd00::5/64 dev eth0 nodad");
-    for (const auto& [first, second] :
-         {std::pair(via("0.0.0.0/0", "10.128.0.1"), via("0.0.0.0/0", "10.128.0.2")),
-          std::pair(via("::/0", "fd00::1"), via("::/0", "fd00::2"))}) {
-      Route elsewhere = first;
-      elsewhere.table = kClusterTable;
-      Route later = first;
-      later.metric = 4096;
-      for (const auto& one : {first, elsewhere, later}) must(encode_put_route(one, indexes()));
-      must(encode_put_route(second, indexes()));
-      REQUIRE_FALSE(holds(facts().routes, first));
-      REQUIRE(holds(facts().routes, second));
-      REQUIRE(holds(facts().routes, elsewhere));
-      REQUIRE(holds(facts().routes, later));
-    }
-  });
-}
-
-TEST_CASE("a multipath route gives way to a single one, and the other way round") {
-  run_in_new_netns([] {
-    run(kMakePair);
-    run("ip address add 10.128.0.5/23 dev eth0; ip -6 address add fd00::5/64 dev eth0 nodad");
-    for (const auto& single : {via("0.0.0.0/0", "10.128.0.9"), via("::/0", "fd00::9")}) {
-      Route multipath = single;
-      multipath.next_hops.push_back(
-          {"eth0", ip(single.family() == Family::v4 ? "10.128.0.2" : "fd00::2"), false});
-      const auto count = facts().routes.size();
-      for (const auto& route : {multipath, single, multipath}) {
-        must(encode_put_route(route, indexes()));
-        REQUIRE(holds(facts().routes, route));
-        REQUIRE(facts().routes.size() == count + 1);
-      }
-    }
-  });
-}
-
-TEST_CASE("the default route of a router advertisement gives way to ours") {
-  run_in_new_netns([] {
-    run(kMakePair);
-    run("ip -6 address add fd00::5/64 dev eth0 nodad");
-    run("ip -6 route add default via fe80::1 dev eth0 proto ra metric 1024 expires 600");
-    must(encode_put_route(via("::/0", "fd00::1"), indexes()));
-    REQUIRE(holds(facts().routes, via("::/0", "fd00::1")));
-    REQUIRE_FALSE(holds(facts().routes, via("::/0", "fe80::1")));
-  });
-}
-
-TEST_CASE("that very route is deleted, whoever made it, and none beside it") {
-  run_in_new_netns([] {
-    run(kMakePair);
-    run("ip address add 10.128.0.5/23 dev eth0; ip -6 address add fd00::5/64 dev eth0 nodad;"
-        "ip address add 10.9.0.5/23 dev peer0;"
-        "ip route add default via 10.128.0.1 metric 100 proto dhcp;"
-        "ip route add default via 10.128.0.2 metric 200;"
-        "ip route add default via 10.128.0.1 metric 100 table 3180;"
-        "ip -6 route add default via fd00::1 metric 100 proto ra;"
-        "ip -6 route add default via fd00::2 metric 200;"
-        "ip -6 route add default via fd00::1 metric 100 table 3180");
-    Route connected = on_link("10.128.0.0/23", "eth0");
-    connected.source = ip("10.128.0.5");
-    Route dhcp = via("0.0.0.0/0", "10.128.0.1");
-    dhcp.metric = 100;
-    Route advertised = via("::/0", "fd00::1");
-    advertised.metric = 100;
-    for (const auto& route : {dhcp, advertised, connected}) {
-      auto rest = facts().routes;
-      const auto at = std::find(rest.begin(), rest.end(), route);
-      REQUIRE(at != rest.end());
-      rest.erase(at);
-      must(encode_delete_route(route, indexes()));
-      REQUIRE(facts().routes == rest);
-    }
-    Route by_peer = via("0.0.0.0/0", "10.128.0.2");
-    by_peer.metric = 200;
-    by_peer.next_hops[0].link = "peer0";
-    const auto refused = send(encode_delete_route(by_peer, indexes()));
-    REQUIRE(refused.has_error());
-    REQUIRE(refused.error().cause == "ESRCH (No such process)");
-  });
-}
-
-TEST_CASE("rules of both families are added, once, and deleted") {
-  run_in_new_netns([] {
-    run(kMakePair);
-    for (const auto family : {Family::v4, Family::v6}) {
-      Rule rule;
-      rule.family = family;
-      rule.priority = kRulePriority;
-      rule.table = kClusterTable;
-      must_go_both_ways(rule);
-      Rule by_link = rule;
-      by_link.input_link = "eth0";
-      must_go_both_ways(by_link);
-      Rule by_address = rule;
-      by_address.from = prefix(family == Family::v4 ? "10.128.0.5/32" : "fd00::5/128");
-      by_address.to = prefix(family == Family::v4 ? "172.30.0.0/16" : "fd02::/112");
-      must_go_both_ways(by_address);
-      Rule by_mark = rule;
-      by_mark.input_link = "lo";
-      by_mark.mark = kClusterMark;
-      by_mark.mark_mask = kClusterMark;
-      must_go_both_ways(by_mark);
-      must(encode_add_rule(by_mark));
-      must(encode_add_rule(by_link));
-      must(encode_delete_rule(by_mark));
-      REQUIRE(facts().rules == std::vector{by_link});
-      must(encode_delete_rule(by_link));
-    }
   });
 }
 
@@ -452,4 +210,4 @@ TEST_CASE("without the capability the error names it, and the socket goes on") {
 }
 
 }  // namespace
-}  // namespace egress::router
+}  // namespace egress::router::test
