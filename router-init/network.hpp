@@ -45,6 +45,7 @@ struct LinkAddress {
 enum class RouteScope : std::uint8_t { global = 0, link = 253 };
 
 inline constexpr std::uint32_t kMainTable = 254;
+inline constexpr std::uint8_t kStaticProtocol = 4;  // RTPROT_STATIC: an administrator's, and ours
 
 struct NextHop {
   std::string link;
@@ -63,6 +64,7 @@ struct Route {
   std::uint32_t metric = 0;
   std::uint32_t mtu = 0;  // RTAX_MTU; 0: that of the link
   RouteScope scope = RouteScope::global;
+  std::uint8_t protocol = kStaticProtocol;  // who made it, RTPROT_*
 
   Family family() const { return destination.family(); }
   bool is_default() const { return destination.length == 0; }

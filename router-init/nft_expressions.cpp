@@ -83,11 +83,11 @@ void load_payload(nftnl_rule* rule, const Payload& payload, std::uint32_t to) {
   nftnl_expr_set_u32(load, NFTNL_EXPR_PAYLOAD_LEN, payload.length);
 }
 
-void load_fib_daddr_iif_type(nftnl_rule* rule) {
+void load_fib_address_type(nftnl_rule* rule, std::uint32_t flags) {
   nftnl_expr* fib = add(rule, "fib");
   nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_DREG, kFirstRegister);
   nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-  nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF);
+  nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_FLAGS, flags);
 }
 
 void load_rt_tcpmss(nftnl_rule* rule) {
@@ -187,7 +187,6 @@ void match_l4proto(nftnl_rule* rule, std::uint8_t protocol) {
 }
 
 void match_icmp_type(nftnl_rule* rule, Family family, std::uint8_t type) {
-  match_nfproto(rule, family);
   const std::uint8_t icmp = IPPROTO_ICMP;
   const std::uint8_t icmp6 = IPPROTO_ICMPV6;
   match_l4proto(rule, family == Family::v4 ? icmp : icmp6);
@@ -203,6 +202,14 @@ void match_ct_state(nftnl_rule* rule, std::uint32_t any_of) {
 void match_ct_status(nftnl_rule* rule, std::uint32_t any_of) {
   load_ct(rule, NFT_CT_STATUS);
   match_any_bit(rule, any_of);
+}
+
+void match_destination(nftnl_rule* rule, const IpAddress& address) {
+  constexpr Payload kDestination4{NFT_PAYLOAD_NETWORK_HEADER, 16, 4};   // RFC 791 §3.1
+  constexpr Payload kDestination6{NFT_PAYLOAD_NETWORK_HEADER, 24, 16};  // RFC 8200 §3
+  match_nfproto(rule, address.family());
+  load_payload(rule, address.is_v4() ? kDestination4 : kDestination6);
+  compare(rule, Compare::equal, address.bytes());
 }
 
 void match_source(nftnl_rule* rule, const IpPrefix& prefix) {

@@ -46,7 +46,7 @@ void load_meta(nftnl_rule* rule, std::uint32_t key);  // NFT_META_...
 void set_meta(nftnl_rule* rule, std::uint32_t key);
 void load_ct(nftnl_rule* rule, std::uint32_t key);  // NFT_CT_...
 void load_payload(nftnl_rule* rule, const Payload& payload, std::uint32_t to = kFirstRegister);
-void load_fib_daddr_iif_type(nftnl_rule* rule);
+void load_fib_address_type(nftnl_rule* rule, std::uint32_t flags);  // NFTA_FIB_F_...
 void load_rt_tcpmss(nftnl_rule* rule);
 void compare(nftnl_rule* rule, Compare operation, Bytes value);
 void bitwise(nftnl_rule* rule, Bytes mask, Bytes exclusive_or);  // of equal length
@@ -71,9 +71,11 @@ void match_iifname(nftnl_rule* rule, Compare operation, const std::string& name)
 void match_oifname(nftnl_rule* rule, Compare operation, const std::string& name);
 void match_nfproto(nftnl_rule* rule, Family family);
 void match_l4proto(nftnl_rule* rule, std::uint8_t protocol);  // IPPROTO_...
+// After a match on the family.
 void match_icmp_type(nftnl_rule* rule, Family family, std::uint8_t type);
 void match_ct_state(nftnl_rule* rule, std::uint32_t any_of);   // NF_CT_STATE_BIT()
 void match_ct_status(nftnl_rule* rule, std::uint32_t any_of);  // IPS_...
+void match_destination(nftnl_rule* rule, const IpAddress& address);
 void match_source(nftnl_rule* rule, const IpPrefix& prefix);
 
 }  // namespace egress::router::nft

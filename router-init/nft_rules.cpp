@@ -64,9 +64,19 @@ NftRule accept_unless_towards(const std::string& link) {
 // fib daddr . iif type != local accept
 NftRule accept_unless_for_us() {
   auto rule = make_rule();
-  nft::load_fib_daddr_iif_type(rule.get());
+  nft::load_fib_address_type(rule.get(), NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF);
   nft::compare(rule.get(), Compare::not_equal, nft::bytes_of(nft::kLocal));
   nft::accept(rule.get());
+  return rule;
+}
+
+// fib saddr type local counter name "dropped_forward" drop
+NftRule drop_from_us() {
+  auto rule = make_rule();
+  nft::load_fib_address_type(rule.get(), NFTA_FIB_F_SADDR);
+  nft::compare(rule.get(), Compare::equal, nft::bytes_of(nft::kLocal));
+  nft::count_in(rule.get(), "dropped_forward");
+  nft::drop(rule.get());
   return rule;
 }
 
@@ -144,7 +154,18 @@ NftRule accept_replies() {
 // icmpv6 type nd-neighbor-solicit accept
 NftRule accept_icmp(Family family, std::uint8_t type) {
   auto rule = make_rule();
+  nft::match_nfproto(rule.get(), family);
   nft::match_icmp_type(rule.get(), family, type);
+  nft::accept(rule.get());
+  return rule;
+}
+
+// ip daddr 10.42.253.46 icmp type echo-request accept
+NftRule accept_ping(const IpAddress& address) {
+  auto rule = make_rule();
+  nft::match_destination(rule.get(), address);
+  const std::uint8_t type = address.is_v4() ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+  nft::match_icmp_type(rule.get(), address.family(), type);
   nft::accept(rule.get());
   return rule;
 }
@@ -215,6 +236,8 @@ BaseChain make_translate(const Ruleset& ruleset, const Translation& translation)
   BaseChain chain{"translate", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST, NF_ACCEPT, {}};
   chain.rules.push_back(accept_unless_from(ruleset.cluster_interface));
   chain.rules.push_back(accept_unless_for_us());
+  // The kernel refuses a forged source of its own for IPv4 only.
+  chain.rules.push_back(drop_from_us());
   for (const auto& map : destination_maps(translation)) chain.rules.push_back(translate_by(map));
   for (const auto& map : range_maps(translation)) chain.rules.push_back(translate_by(map));
   for (const auto& address : {translation.fallback4, translation.fallback6}) {
@@ -240,9 +263,8 @@ BaseChain make_input(const Ruleset& ruleset) {
   if (ruleset.translation) rules.push_back(drop_invalid_from(ruleset.cluster_interface));
   rules.push_back(accept_unless_from(ruleset.egress_interface));
   rules.push_back(accept_replies());
-  if (ruleset.answer_ping && ruleset.source4) rules.push_back(accept_icmp(Family::v4, ICMP_ECHO));
-  if (ruleset.answer_ping && ruleset.source6) {
-    rules.push_back(accept_icmp(Family::v6, ICMP6_ECHO_REQUEST));
+  for (const auto& source : {ruleset.source4, ruleset.source6}) {
+    if (ruleset.answer_ping && source) rules.push_back(accept_ping(*source));
   }
   if (ruleset.source6) {
     rules.push_back(accept_icmp(Family::v6, MLD_LISTENER_QUERY));

@@ -183,6 +183,7 @@ std::optional<Route> decode_route(const nlmsghdr& message, const LinkNames& name
     route.mtu = Attributes(metrics).u32(RTAX_MTU).value_or(0);
   }
   if (header->rtm_scope == RT_SCOPE_LINK) route.scope = RouteScope::link;
+  route.protocol = header->rtm_protocol;
   return route;
 }
 

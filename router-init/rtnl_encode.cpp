@@ -205,7 +205,7 @@ Result<NlMessage> encode_delete_address(const LinkAddress& address, int index) {
 Result<NlMessage> encode_put_route(const Route& route, const LinkIndexes& indexes) {
   const auto made = make_route(route, indexes);
   if (!made) return made.error();
-  ::rtnl_route_set_protocol(made->get(), RTPROT_STATIC);
+  ::rtnl_route_set_protocol(made->get(), route.protocol);
   return made_by(ExitCode::route, [&](nl_msg** message) {
     return ::rtnl_route_build_add_request(made->get(), NLM_F_CREATE | NLM_F_REPLACE, message);
   });

@@ -105,6 +105,7 @@ class Printer {
     line("type nat hook prerouting priority dstnat; policy accept;");
     line("iifname != " + cluster_ + " accept");
     line("fib daddr . iif type != local accept");
+    line("fib saddr type local counter name \"dropped_forward\" drop");
     // Without the family the other family's connections would be looked up, and counted, too.
     for (const auto& map : destination_maps(translation)) {
       line(match_family(map.family) + "dnat " + nft_family(map.family) +
@@ -142,8 +143,11 @@ class Printer {
     }
     line("iifname != " + egress_ + " accept");
     line("ct state established,related accept");
-    if (ruleset_.answer_ping && ruleset_.source4) line("icmp type echo-request accept");
-    if (ruleset_.answer_ping && ruleset_.source6) line("icmpv6 type echo-request accept");
+    for (const auto& source : {ruleset_.source4, ruleset_.source6}) {
+      if (!ruleset_.answer_ping || !source) continue;
+      line(nft_family(source->family()) + " daddr " + to_text(*source) +
+           (source->is_v4() ? " icmp" : " icmpv6") + " type echo-request accept");
+    }
     if (ruleset_.source6) {
       line("icmpv6 type mld-listener-query accept");
       line("icmpv6 type nd-neighbor-solicit accept");

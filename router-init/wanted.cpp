@@ -89,6 +89,7 @@ std::vector<Route> wanted_cluster_routes(const HostFacts& facts, Family family,
     if (route.family() != family || !route.leaves_by(cluster)) continue;
     if (family == Family::v6 && route.destination.address.is_link_local()) continue;
     route.table = kClusterTable;
+    route.protocol = kStaticProtocol;
     if (std::find(routes.begin(), routes.end(), route) == routes.end())
       routes.push_back(std::move(route));
   }
