@@ -77,4 +77,13 @@ inline Route via(const std::string& to, const std::string& gateway) {
   return route;
 }
 
+// The route of the main table that somebody else made, as we read it.
+inline Route route_there(const std::string& to, std::uint32_t metric) {
+  for (const auto& route : facts().routes) {
+    const bool same = route.destination == egress::test::prefix(to) && route.metric == metric;
+    if (same && route.table == kMainTable) return route;
+  }
+  throw std::runtime_error("no route to " + to + " with metric " + std::to_string(metric));
+}
+
 }  // namespace egress::router::test

@@ -141,12 +141,9 @@ TEST_CASE("that very route is deleted, whoever made it, and none beside it") {
         "ip -6 route add default via fd00::1 metric 100 proto ra;"
         "ip -6 route add default via fd00::2 metric 200;"
         "ip -6 route add default via fd00::1 metric 100 table 3180");
-    Route connected = on_link("10.128.0.0/23", "eth0");
-    connected.source = ip("10.128.0.5");
-    Route dhcp = via("0.0.0.0/0", "10.128.0.1");
-    dhcp.metric = 100;
-    Route advertised = via("::/0", "fd00::1");
-    advertised.metric = 100;
+    const Route connected = route_there("10.128.0.0/23", 0);
+    const Route dhcp = route_there("0.0.0.0/0", 100);
+    const Route advertised = route_there("::/0", 100);
     for (const auto& route : {dhcp, advertised, connected}) {
       auto rest = facts().routes;
       const auto at = std::find(rest.begin(), rest.end(), route);

@@ -33,9 +33,11 @@ TEST_CASE("an IPv4 address comes with its connected route, twice is once, and it
     must(encode_add_address(address, index_of("eth0")));
     must(encode_add_address(address, index_of("eth0")));
     REQUIRE(holds(facts().addresses, address));
-    Route connected = on_link("10.42.253.0/24", "eth0");
-    connected.source = address.prefix.address;
-    REQUIRE(facts().routes == std::vector{connected});
+    const Route connected = route_there("10.42.253.0/24", 0);
+    REQUIRE(connected.source == address.prefix.address);
+    REQUIRE(connected.scope == RouteScope::link);
+    REQUIRE(connected.next_hops == std::vector{NextHop{"eth0", {}, false}});
+    REQUIRE(facts().routes.size() == 1);
     const auto shown = json::parse(run("ip -j route"));
     REQUIRE(shown.size() == 1);
     REQUIRE(shown[0]["dst"] == "10.42.253.0/24");
@@ -54,9 +56,8 @@ TEST_CASE("an IPv6 address is in use at once, with its connected route") {
     must(encode_add_address(address, index_of("eth0")));
     must(encode_add_address(address, index_of("eth0")));
     REQUIRE(holds(facts().addresses, address));
-    Route connected = on_link("2001:db8:42::/64", "eth0");
-    connected.metric = 256;
-    REQUIRE(holds(facts().routes, connected));
+    const Route connected = route_there("2001:db8:42::/64", 256);
+    REQUIRE(connected.next_hops == std::vector{NextHop{"eth0", {}, false}});
     const auto shown = json::parse(run("ip -j -6 address show dev eth0 scope global"));
     const auto& one = shown[0]["addr_info"][0];
     REQUIRE(one["local"] == "2001:db8:42::46");
