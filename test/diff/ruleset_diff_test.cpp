@@ -196,7 +196,7 @@ TEST_CASE("other tables stay as they are") {
   CHECK(after == std::vector<std::string>(3, before));
 }
 
-TEST_CASE("our table is deleted; none being there is no error") {
+TEST_CASE("our table is deleted, and none being there is no error") {
   in_new_netns([] {
     delete_ruleset().value();
     load(everything());
@@ -215,7 +215,8 @@ Ruleset conflicting() {
   return ruleset;
 }
 
-TEST_CASE("what the kernel refuses leaves the old table in place; the first error is reported") {
+TEST_CASE(
+    "what the kernel refuses leaves the old table in place, and the first error is reported") {
   std::string before;
   std::string after;
   std::optional<Error> error;
