@@ -17,9 +17,12 @@ std::string route_target(const IpPrefix& prefix) {
   return prefix.is_host() ? to_text(prefix.address) : to_text(prefix);
 }
 
-std::string next_hop_text(const NextHop& hop) {
+std::string next_hop_text(const NextHop& hop, Family family) {
   std::string text;
-  if (hop.gateway) text += " via " + to_text(*hop.gateway);
+  if (hop.gateway) {
+    const bool other = hop.gateway->family() != family;  // RFC 5549: IPv4 by an IPv6 gateway
+    text += (other ? " via inet6 " : " via ") + to_text(*hop.gateway);
+  }
   text += " dev " + hop.link;
   if (hop.onlink) text += " onlink";
   return text;
@@ -28,14 +31,14 @@ std::string next_hop_text(const NextHop& hop) {
 std::string route_text(const Route& route) {
   std::string text = route_target(route.destination);
   const bool multipath = route.next_hops.size() > 1;
-  if (!multipath && !route.next_hops.empty()) text += next_hop_text(route.next_hops[0]);
+  if (!multipath && !route.next_hops.empty()) text += next_hop_text(route.next_hops[0], route.family());
   if (route.table != kMainTable) text += " table " + std::to_string(route.table);
   if (route.scope == RouteScope::link) text += " scope link";
   if (route.source) text += " src " + to_text(*route.source);
   if (route.metric != 0) text += " metric " + std::to_string(route.metric);
   if (route.mtu != 0) text += " mtu " + std::to_string(route.mtu);
   if (multipath) {
-    for (const auto& hop : route.next_hops) text += " nexthop" + next_hop_text(hop);
+    for (const auto& hop : route.next_hops) text += " nexthop" + next_hop_text(hop, route.family());
   }
   return text;
 }

@@ -43,7 +43,7 @@ Result<NlMessage> encode_add_address(const LinkAddress& address, int index);
 // ip address delete PREFIX dev NAME
 Result<NlMessage> encode_delete_address(const LinkAddress& address, int index);
 
-// ip route replace DESTINATION ... proto static
+// ip route replace DESTINATION ... proto PROTOCOL
 // In place of the route with the same destination, table and metric. IPv6: a metric of 0 is 1024 to
 // the kernel, and a route without gateway takes the place of one without, one with that of one
 // with, if there is such a one. Error: a next hop's link that `indexes` does not name.

@@ -229,7 +229,7 @@ TEST_CASE("a rule of an earlier pod address goes") {
             "ip rule delete priority 3181 from 10.128.0.77/32 lookup 3180"));
 }
 
-TEST_CASE("an IPv6 gateway may be link-local; then it needs no route of its own") {
+TEST_CASE("an IPv6 gateway may be link-local, and then needs no route of its own") {
   RouterConfig config = dual_stack_config();
   config.gateway6 = ip("fe80::1");
   const auto lines = commands(plan_for(config, openshift_sdn_pod()));
