@@ -106,7 +106,7 @@ def test_ping_is_answered_by_setting(make_lab, family, mode, setting):
     lab.router(lab.dual_stack(EGRESS_ROUTER_MODE=mode, EGRESS_ADDRESS_PROBE="off", EGRESS_ANSWER_PING=setting,
                               EGRESS_DESTINATION=shapes.DUAL_STACK_TABLE if mode == "init" else None))
     for origin in ("neighbour", "outside"):
-        answered = run(origin, "ping", "-c", 1, "-W", 1, shapes.SOURCE[family], check=False).returncode == 0
+        answered = run(origin, "ping", "-c", 1, "-W", 0.5, shapes.SOURCE[family], check=False).returncode == 0
         assert answered == (setting == "on")
     # The pod's address in the cluster is not reached either way.
     add_route("neighbour", lab.shape.pod(family), "via", shapes.SOURCE[family])
