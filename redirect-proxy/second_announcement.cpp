@@ -62,7 +62,8 @@ Announced announce_without_privilege(const std::string& link, const IpAddress& a
 }
 
 Announced announce_one(const std::string& link, const IpAddress& address) {
-  const auto announced = link::announce_address(link, address);
+  auto socket = link::NeighbourSocket::open(link, address.family());
+  const Result<void> announced = socket ? socket->announce(address) : socket.error();
   if (announced)
     return {LogLevel::info, "announced " + to_text(address) + " on " + link + " again"};
   if (announced.error().hint == "needs CAP_NET_RAW")

@@ -59,7 +59,9 @@ class Applier {
   Result<void> operator()(const DeleteRuleset&) { return delete_ruleset(); }
 
   Result<void> operator()(const ProbeAddress& one) {
-    const auto holder = link::find_holder(one.link, one.address, one.time);
+    auto socket = neighbours(one.link, one.address.family());
+    if (!socket) return socket.error();
+    const auto holder = (*socket)->find_holder(one.address, one.time);
     if (!holder) return holder.error();
     if (!*holder) return {};
     return Error{ExitCode::conflict, "EGRESS_SOURCE " + to_text(one.address),
@@ -69,7 +71,9 @@ class Applier {
   }
 
   Result<void> operator()(const ResolveGateway& one) {
-    const auto mac = link::resolve_neighbour(one.link, one.source, one.gateway, one.time);
+    auto socket = neighbours(one.link, one.gateway.family());
+    if (!socket) return socket.error();
+    const auto mac = (*socket)->resolve(one.source, one.gateway, one.time);
     if (!mac) return mac.error();
     if (*mac) {
       report_.done.push_back("gateway " + to_text(one.gateway) + " is at " + to_text(**mac));
@@ -89,9 +93,9 @@ class Applier {
   // Neighbours that are not told keep a stale entry for some time; that is no reason to take all
   // back.
   Result<void> operator()(const Announce& one) {
-    if (const auto told = link::announce_address(one.link, one.address); !told) {
-      report_.warnings.push_back(to_text(told.error()));
-    }
+    auto socket = neighbours(one.link, one.address.family());
+    const auto told = socket ? (*socket)->announce(one.address) : socket.error();
+    if (!told) report_.warnings.push_back(to_text(told.error()));
     return {};
   }
 
@@ -119,7 +123,20 @@ class Applier {
     return indexes;
   }
 
+  // One for each family, for all that is said on the egress link. The plan names no other.
+  Result<link::NeighbourSocket*> neighbours(const std::string& link, Family family) {
+    auto& slot = family == Family::v4 ? neighbours4_ : neighbours6_;
+    if (!slot) {
+      auto opened = link::NeighbourSocket::open(link, family);
+      if (!opened) return opened.error();
+      slot.emplace(std::move(*opened));
+    }
+    return &*slot;
+  }
+
   RtnlSocket socket_;
+  std::optional<link::NeighbourSocket> neighbours4_;
+  std::optional<link::NeighbourSocket> neighbours6_;
   ApplyReport& report_;
 };
 

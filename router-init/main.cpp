@@ -165,7 +165,8 @@ class Program {
       if (wait_for_termination(link::kAnnounceInterval)) return ExitCode::ok;
       for (const auto& source : {config_.source4, config_.source6}) {
         if (!source) continue;
-        const auto announced = link::announce_address(config_.interface, source->address);
+        auto socket = link::NeighbourSocket::open(config_.interface, source->family());
+        const auto announced = socket ? socket->announce(source->address) : socket.error();
         if (!announced) spdlog::warn("{}", to_text(announced.error()));
       }
     }

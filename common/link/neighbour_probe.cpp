@@ -42,106 +42,93 @@ constexpr std::array<sock_filter, 9> kFilter{{
     BPF_STMT(BPF_RET | BPF_K, 0),
 }};
 
-// A packet socket on one link, for one of the two protocols.
-class LinkSocket {
- public:
-  static Result<LinkSocket> open(const std::string& link, Family family, ExitCode stage) {
-    LinkSocket socket(link, stage);
-    if (!socket.open_for(family)) return socket.error(errno);
-    return socket;
+}  // namespace
+
+Result<NeighbourSocket> NeighbourSocket::open(const std::string& link, Family family) {
+  NeighbourSocket socket(link);
+  if (!socket.open_for(family)) return socket.error(ExitCode::link, errno);
+  return socket;
+}
+
+NeighbourSocket::NeighbourSocket(NeighbourSocket&& other) noexcept
+    : link_(std::move(other.link_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      index_(other.index_),
+      mac_(other.mac_) {}
+
+NeighbourSocket::~NeighbourSocket() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+bool NeighbourSocket::open_for(Family family) {
+  index_ = static_cast<int>(::if_nametoindex(link_.c_str()));
+  if (index_ == 0) return false;
+  // Protocol 0 at first: what arrives before the filter and the link are set must not be taken in.
+  descriptor_ = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+  if (descriptor_ < 0) return false;
+  ifreq request{};
+  link_.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(descriptor_, SIOCGIFHWADDR, &request) != 0) return false;
+  std::memcpy(mac_.bytes.data(), request.ifr_hwaddr.sa_data, mac_.bytes.size());
+  auto filter = kFilter;
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  if (::setsockopt(descriptor_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+    return false;
   }
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(family == Family::v4 ? ETH_P_ARP : ETH_P_IPV6);
+  address.sll_ifindex = index_;
+  return ::bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
 
-  LinkSocket(LinkSocket&& other) noexcept
-      : link_(std::move(other.link_)),
-        stage_(other.stage_),
-        descriptor_(std::exchange(other.descriptor_, -1)),
-        index_(other.index_),
-        mac_(other.mac_) {}
-  LinkSocket& operator=(LinkSocket&&) = delete;
-  ~LinkSocket() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
+Error NeighbourSocket::error(ExitCode stage, int errno_value) const {
+  Error error = make_errno_error(stage, "packet socket on " + link_, errno_value);
+  if (errno_value == EPERM || errno_value == EACCES) error.hint = "needs CAP_NET_RAW";
+  if (errno_value == ENETDOWN) error.hint = "the link is down, or its parent on the node is";
+  return error;
+}
 
-  const MacAddress& mac() const { return mac_; }
+// Frames to this group are wanted although no address of the link says so.
+bool NeighbourSocket::join(const MacAddress& group) {
+  packet_mreq request{};
+  request.mr_ifindex = index_;
+  request.mr_type = PACKET_MR_MULTICAST;
+  request.mr_alen = static_cast<unsigned short>(group.bytes.size());
+  std::copy(group.bytes.begin(), group.bytes.end(), request.mr_address);
+  return ::setsockopt(descriptor_, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) ==
+         0;
+}
 
-  Error error(int errno_value) const {
-    Error error = make_errno_error(stage_, "packet socket on " + link_, errno_value);
-    if (errno_value == EPERM || errno_value == EACCES) error.hint = "needs CAP_NET_RAW";
-    if (errno_value == ENETDOWN) error.hint = "the link is down, or its parent on the node is";
-    return error;
-  }
+bool NeighbourSocket::send(const Frame& frame) {
+  return ::send(descriptor_, frame.data(), frame.size(), MSG_DONTWAIT) ==
+         static_cast<ssize_t>(frame.size());
+}
 
-  // Frames to this group are wanted although no address of the link says so.
-  bool join(const MacAddress& group) {
-    packet_mreq request{};
-    request.mr_ifindex = index_;
-    request.mr_type = PACKET_MR_MULTICAST;
-    request.mr_alen = static_cast<unsigned short>(group.bytes.size());
-    std::copy(group.bytes.begin(), group.bytes.end(), request.mr_address);
-    return ::setsockopt(descriptor_, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof request) ==
-           0;
-  }
-
-  bool send(const Frame& frame) {
-    return ::send(descriptor_, frame.data(), frame.size(), MSG_DONTWAIT) ==
-           static_cast<ssize_t>(frame.size());
-  }
-
-  // The next message of another host, or none at `until`. False: errno says why.
-  bool receive(Clock::time_point until, std::optional<NeighbourMessage>& message) {
-    message.reset();
-    for (;;) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-      if (left.count() <= 0) return true;
-      pollfd ready{descriptor_, POLLIN, 0};
-      const int polled = ::poll(&ready, 1, static_cast<int>(left.count()));
-      if (polled < 0 && errno != EINTR) return false;
-      if (polled <= 0) continue;
-      std::array<std::uint8_t, 2048> buffer{};
-      const ssize_t size = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
-      if (size < 0) {
-        if (errno == EINTR || errno == EAGAIN) continue;
-        return false;
-      }
-      message = parse_neighbour(std::span(buffer).first(static_cast<std::size_t>(size)));
-      if (message && message->sender != mac_) return true;
-      message.reset();
-    }
-  }
-
- private:
-  LinkSocket(std::string link, ExitCode stage) : link_(std::move(link)), stage_(stage) {}
-
-  bool open_for(Family family) {
-    index_ = static_cast<int>(::if_nametoindex(link_.c_str()));
-    if (index_ == 0) return false;
-    // Protocol 0 at first: what arrives before the filter and the link are set must not be taken
-    // in.
-    descriptor_ = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (descriptor_ < 0) return false;
-    ifreq request{};
-    link_.copy(request.ifr_name, IFNAMSIZ - 1);
-    if (::ioctl(descriptor_, SIOCGIFHWADDR, &request) != 0) return false;
-    std::memcpy(mac_.bytes.data(), request.ifr_hwaddr.sa_data, mac_.bytes.size());
-    auto filter = kFilter;
-    const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
-    if (::setsockopt(descriptor_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+// The next message of another host, or none at `until`. False: errno says why.
+bool NeighbourSocket::receive(Clock::time_point until, std::optional<NeighbourMessage>& message) {
+  message.reset();
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    if (left.count() <= 0) return true;
+    pollfd ready{descriptor_, POLLIN, 0};
+    const int polled = ::poll(&ready, 1, static_cast<int>(left.count()));
+    if (polled < 0 && errno != EINTR) return false;
+    if (polled <= 0) continue;
+    std::array<std::uint8_t, 2048> buffer{};
+    const ssize_t size = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size < 0) {
+      if (errno == EINTR || errno == EAGAIN) continue;
       return false;
-    sockaddr_ll address{};
-    address.sll_family = AF_PACKET;
-    address.sll_protocol = htons(family == Family::v4 ? ETH_P_ARP : ETH_P_IPV6);
-    address.sll_ifindex = index_;
-    return ::bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    }
+    message = parse_neighbour(std::span(buffer).first(static_cast<std::size_t>(size)));
+    if (message && message->sender != mac_) return true;
+    message.reset();
   }
+}
 
-  std::string link_;
-  ExitCode stage_;
-  int descriptor_ = -1;
-  int index_ = 0;
-  MacAddress mac_;
-};
-
-struct Inquiry {
+struct NeighbourSocket::Inquiry {
+  ExitCode stage;
   Question question;
   int times;                       // how often it is asked, evenly over `time`
   std::chrono::milliseconds time;  // the last question, too, has its share of it to be answered in
@@ -150,13 +137,13 @@ struct Inquiry {
 
 // The sender of the first answer. A question that cannot be sent at once, on a link that is just
 // coming up, is asked again; that none could be sent is an error.
-Result<std::optional<MacAddress>> inquire(LinkSocket& socket, const Inquiry& inquiry) {
+Result<std::optional<MacAddress>> NeighbourSocket::inquire(const Inquiry& inquiry) {
   const Frame frame = encode_question(inquiry.question);
   const auto start = Clock::now();
   int sent = 0;
   int trouble = 0;
   for (int i = 0; i < inquiry.times; ++i) {
-    if (socket.send(frame)) {
+    if (send(frame)) {
       ++sent;
     } else {
       trouble = errno;
@@ -164,51 +151,37 @@ Result<std::optional<MacAddress>> inquire(LinkSocket& socket, const Inquiry& inq
     const auto until = start + inquiry.time * (i + 1) / inquiry.times;
     std::optional<NeighbourMessage> message;
     do {
-      if (!socket.receive(until, message)) return socket.error(errno);
+      if (!receive(until, message)) return error(inquiry.stage, errno);
       if (message && inquiry.is_answer(*message)) return std::optional(message->sender);
     } while (message);
   }
-  if (sent == 0) return socket.error(trouble);
+  if (sent == 0) return error(inquiry.stage, trouble);
   return std::optional<MacAddress>();
 }
 
-}  // namespace
-
-Result<std::optional<MacAddress>> find_holder(const std::string& link, const IpAddress& address,
-                                              std::chrono::milliseconds time) {
-  auto socket = LinkSocket::open(link, address.family(), ExitCode::conflict);
-  if (!socket) return socket.error();
+Result<std::optional<MacAddress>> NeighbourSocket::find_holder(const IpAddress& address,
+                                                               std::chrono::milliseconds time) {
   // Other hosts' probes, and answers to a probe from ::, go to groups that the link has not joined
   // for this address.
-  if (address.is_v6() &&
-      !(socket->join(solicited_node_mac(address)) && socket->join(kAllNodesMac))) {
-    return socket->error(errno);
+  if (address.is_v6() && !(join(solicited_node_mac(address)) && join(kAllNodesMac))) {
+    return error(ExitCode::conflict, errno);
   }
+  const auto claims_or_probes_too = [&](const NeighbourMessage& message) {
+    return message.claims == address || (message.asks == address && !message.claims);
+  };
   return inquire(
-      *socket,
-      {{socket->mac(), std::nullopt, address}, kProbes, time, [&](const NeighbourMessage& message) {
-         const bool probes_too = message.asks == address && !message.claims;
-         return message.claims == address || probes_too;
-       }});
+      {ExitCode::conflict, {mac_, std::nullopt, address}, kProbes, time, claims_or_probes_too});
 }
 
-Result<std::optional<MacAddress>> resolve_neighbour(const std::string& link,
-                                                    const IpAddress& source,
-                                                    const IpAddress& target,
-                                                    std::chrono::milliseconds time) {
-  auto socket = LinkSocket::open(link, target.family(), ExitCode::gateway);
-  if (!socket) return socket.error();
-  return inquire(
-      *socket,
-      {{socket->mac(), source, target}, kRequests, time, [&](const NeighbourMessage& message) {
-         return message.claims == target;
-       }});
+Result<std::optional<MacAddress>> NeighbourSocket::resolve(const IpAddress& source,
+                                                           const IpAddress& target,
+                                                           std::chrono::milliseconds time) {
+  const auto claims = [&](const NeighbourMessage& message) { return message.claims == target; };
+  return inquire({ExitCode::gateway, {mac_, source, target}, kRequests, time, claims});
 }
 
-Result<void> announce_address(const std::string& link, const IpAddress& address) {
-  auto socket = LinkSocket::open(link, address.family(), ExitCode::address);
-  if (!socket) return socket.error();
-  if (!socket->send(encode_announcement(socket->mac(), address))) return socket->error(errno);
+Result<void> NeighbourSocket::announce(const IpAddress& address) {
+  if (!send(encode_announcement(mac_, address))) return error(ExitCode::address, errno);
   return {};
 }
 

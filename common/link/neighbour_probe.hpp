@@ -1,6 +1,5 @@
 // Talks ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861, RFC 4862) on one link through a
-// packet socket: asks who holds an address, and announces one. Each call opens its own socket and
-// closes it. Needs CAP_NET_RAW.
+// packet socket: asks who holds an address, and announces one. Needs CAP_NET_RAW.
 #pragma once
 
 #include <chrono>
@@ -8,28 +7,54 @@
 #include <string>
 
 #include "common/ip.hpp"
+#include "common/link/neighbour_messages.hpp"
 #include "common/result.hpp"
 
 namespace egress::link {
 
-// Asks whether another host holds `address`, or probes for it at this moment (RFC 5227 §2.1.1, RFC
-// 4862 §5.4). Probes are spread over `time`, and the answer comes at the end of it, or at once with
-// the MAC address of the holder. The link is up and does not hold the address.
-Result<std::optional<MacAddress>> find_holder(const std::string& link, const IpAddress& address,
-                                              std::chrono::milliseconds time);
-
-// The MAC address of `target`, asked for in the name of `source`, which the link holds. None where
-// nobody answered in `time`.
-Result<std::optional<MacAddress>> resolve_neighbour(const std::string& link,
-                                                    const IpAddress& source,
-                                                    const IpAddress& target,
-                                                    std::chrono::milliseconds time);
-
-// Tells the whole link that `address` is here: an ARP announcement (RFC 5227 §2.3), or an
-// unsolicited neighbour advertisement with the override flag (RFC 4861 §7.2.6).
-Result<void> announce_address(const std::string& link, const IpAddress& address);
-
 // RFC 5227 §1.1: ANNOUNCE_NUM announcements, ANNOUNCE_INTERVAL apart.
 inline constexpr std::chrono::seconds kAnnounceInterval{2};
+
+// A packet socket on one link, for one of the two protocols. To close one takes the kernel several
+// milliseconds, so whoever has more than one thing to say keeps it.
+class NeighbourSocket {
+ public:
+  static Result<NeighbourSocket> open(const std::string& link, Family family);
+  NeighbourSocket(NeighbourSocket&& other) noexcept;
+  NeighbourSocket& operator=(NeighbourSocket&&) = delete;
+  ~NeighbourSocket();
+
+  // Asks whether another host holds `address`, or probes for it at this moment (RFC 5227 §2.1.1,
+  // RFC 4862 §5.4). Probes are spread over `time`, and the answer comes at the end of it, or at
+  // once with the MAC address of the holder. The link is up and does not hold the address.
+  Result<std::optional<MacAddress>> find_holder(const IpAddress& address,
+                                                std::chrono::milliseconds time);
+
+  // The MAC address of `target`, asked for in the name of `source`, which the link holds. None
+  // where nobody answered in `time`. The kernel's neighbour cache is neither asked nor filled.
+  Result<std::optional<MacAddress>> resolve(const IpAddress& source, const IpAddress& target,
+                                            std::chrono::milliseconds time);
+
+  // Tells the whole link that `address` is here: an ARP announcement (RFC 5227 §2.3), or an
+  // unsolicited neighbour advertisement with the override flag (RFC 4861 §7.2.6).
+  Result<void> announce(const IpAddress& address);
+
+ private:
+  struct Inquiry;
+  explicit NeighbourSocket(std::string link) : link_(std::move(link)) {}
+
+  bool open_for(Family family);
+  bool join(const MacAddress& group);
+  bool send(const Frame& frame);
+  bool receive(std::chrono::steady_clock::time_point until,
+               std::optional<NeighbourMessage>& message);
+  Result<std::optional<MacAddress>> inquire(const Inquiry& inquiry);
+  Error error(ExitCode stage, int errno_value) const;
+
+  std::string link_;
+  int descriptor_ = -1;
+  int index_ = 0;
+  MacAddress mac_;
+};
 
 }  // namespace egress::link
