@@ -80,8 +80,8 @@ class Program {
     if (diagnostics_.has_errors()) return refuse_configuration();
     if (options_.explain) return print_explanation();
     if (options_.check) {
-      spdlog::info("the configuration is valid: mode {}, {} entries", to_text(config_.mode),
-                   config_.destinations.entries.size());
+      spdlog::info("the configuration is valid: mode {}{}", to_text(config_.mode),
+                   config_.translates() ? ", " + size_of_table() : "");
       return ExitCode::ok;
     }
     if (options_.plan || config_.mode == Mode::unit_test)
@@ -144,7 +144,11 @@ class Program {
     for (const auto& line : report.done) spdlog::debug("done: {}", line);
     for (const auto& warning : report.warnings) spdlog::warn("{}", warning);
     for (const auto& line : report.not_undone) spdlog::error("could not be undone: {}", line);
-    if (!applied) return fail(applied.error());
+    if (!applied) {
+      if (report.not_undone.empty())
+        spdlog::info("all that was done is undone, the pod is as it was");
+      return fail(applied.error());
+    }
     say_done();
     return finish();
   }
@@ -154,8 +158,15 @@ class Program {
     for (const auto& source : {config_.source4, config_.source6}) {
       if (source) sources += (sources.empty() ? "" : " and ") + to_text(source->address);
     }
-    spdlog::info("ready: mode {}, the outside sees {} on {}, {} entries", to_text(config_.mode),
-                 sources, config_.interface, config_.destinations.entries.size());
+    spdlog::info("ready: mode {}, the outside sees {} on {}{}", to_text(config_.mode), sources,
+                 config_.interface, config_.translates() ? ", " + size_of_table() : "");
+  }
+
+  std::string size_of_table() const {
+    const auto& table = config_.destinations;
+    const auto count = table.entries.size();
+    return std::to_string(count) + (count == 1 ? " entry" : " entries") +
+           (table.fallback4 || table.fallback6 ? " and an address alone" : "");
   }
 
   // RFC 5227 §2.3: the second announcement, for whom the first did not reach. In the other modes
