@@ -1,5 +1,5 @@
-"""What the tests that need the lab share. They run inside test/lab/sandbox; anywhere else they are skipped by name, or
-fail where CI says so."""
+"""What the tests that need the lab share. They run inside test/lab/sandbox; anywhere else they are skipped by name,
+or fail where CI says so."""
 
 import os
 import sys

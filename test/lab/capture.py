@@ -1,4 +1,5 @@
-"""Sees the frames on a link: a packet socket, read with deadlines. Understands ARP, and leaves the rest to the caller."""
+"""Sees the frames on a link: a packet socket, read with deadlines. Understands ARP, and leaves the rest to the
+caller."""
 
 import socket
 import struct

@@ -1,6 +1,6 @@
-"""Shows the reference scenario for real, in each shape of pod network: sets the router pod up, connects to it, and prints
-what the outside saw. Everything printed comes from sockets, captures and the programs' own output; exit 0 only where all
-of it is as it should be.
+"""Shows the reference scenario for real, in each shape of pod network: sets the router pod up, connects to it, and
+prints what the outside saw. Everything printed comes from sockets, captures and the programs' own output; exit 0
+only where all of it is as it should be.
 
     test/lab/sandbox /usr/bin/python3 test/lab/demo.py [SHAPE...]"""
 
@@ -90,7 +90,8 @@ class Demo:
             rows.append((f"{protocol} {pod}:{port}", self._entry(protocol, port), f"{told}, {answer}"))
             right = [(s.protocol, s.source, (s.destination, s.port)) for s in seen] == [
                 (protocol, shapes.SOURCE4, expected)]
-            marks.append(self._expect(right and answer == "answered", f"{protocol} {port}: outside saw {told}, {answer}"))
+            marks.append(self._expect(right and answer == "answered",
+                                      f"{protocol} {port}: outside saw {told}, {answer}"))
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         for row, mark in zip(rows, marks):
             print(f"    {row[0]:{widths[0]}} -> {row[1]:{widths[1]}} -> {row[2]}{mark}")
@@ -139,7 +140,8 @@ class Demo:
         def announced():
             return [(at, arp) for at, arp in wire.arps() if arp.is_announcement and arp.sender == shapes.SOURCE4]
         try:
-            wait_for(lambda: [at for at, _ in announced() if at > waiting_since], "second announcement", ANNOUNCE_SECONDS)
+            wait_for(lambda: [at for at, _ in announced() if at > waiting_since], "second announcement",
+                     ANNOUNCE_SECONDS)
         except AssertionError:
             pass
         mac = self.lab.mac("pod", "macvlan0")

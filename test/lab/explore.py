@@ -1,4 +1,5 @@
-"""Builds the lab, sets the router pod up from the reference table, and gives a shell inside; leaving the shell removes all.
+"""Builds the lab, sets the router pod up from the reference table, and gives a shell inside; leaving the shell
+removes all.
 
     test/lab/sandbox /usr/bin/python3 test/lab/explore.py [SHAPE]"""
 
@@ -46,7 +47,8 @@ def main(name):
         wait = lab.start("egress-wait", variables, stdout=None, stderr=None)
         try:
             print(HELP.format(shape=shape.name, namespaces=", ".join(NAMESPACES), pod=shape.pod(4),
-                              pod6=shape.pod(6), source=shapes.SOURCE4, table=CLUSTER_TABLE, fallback=shapes.OUTSIDE4[2]), flush=True)
+                              pod6=shape.pod(6), source=shapes.SOURCE4, table=CLUSTER_TABLE,
+                              fallback=shapes.OUTSIDE4[2]), flush=True)
             return _shell(shape, variables)
         finally:
             wait.terminate()

@@ -1,5 +1,6 @@
-"""The lab: a client pod, the cluster's network, the router pod, its node, and the outside world, each a network namespace,
-joined as a cluster joins them. Builds and removes namespaces, and nothing else; runs only inside test/lab/sandbox.
+"""The lab: a client pod, the cluster's network, the router pod, its node, and the outside world, each a network
+namespace, joined as a cluster joins them. Builds and removes namespaces, and nothing else; runs only inside
+test/lab/sandbox.
 
     client --- cluster --- pod              router pod: eth0, and macvlan0 by the node's uplink
                   |         :

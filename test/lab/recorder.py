@@ -1,5 +1,5 @@
-"""A peer that answers: listens on addresses and ports in a namespace, sends back what it gets, and records who asked; a
-browser gets a page that says it. One thread for all of its sockets; close() ends it."""
+"""A peer that answers: listens on addresses and ports in a namespace, sends back what it gets, and records who
+asked; a browser gets a page that says it. One thread for all of its sockets; close() ends it."""
 
 import selectors
 import socket

@@ -1,5 +1,5 @@
-"""The address plan of the lab, and what each network plugin gives a pod: addresses, routes, whether macvlan0 is there.
-Values only."""
+"""The address plan of the lab, and what each network plugin gives a pod: addresses, routes, whether macvlan0 is
+there. Values only."""
 
 from dataclasses import dataclass
 

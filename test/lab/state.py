@@ -1,5 +1,5 @@
-"""What the configuration of a namespace consists of, as values that can be compared: links, addresses, routes, rules,
-nftables, kernel settings. Reads only."""
+"""What the configuration of a namespace consists of, as values that can be compared: links, addresses, routes,
+rules, nftables, kernel settings. Reads only."""
 
 import json
 

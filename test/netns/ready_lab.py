@@ -1,5 +1,5 @@
-"""Set-up for the tests of forwarded traffic: one lab for each shape, with the pod set up once from a table that has an
-entry of every kind, dual-stack."""
+"""Set-up for the tests of forwarded traffic: one lab for each shape, with the pod set up once from a table that has
+an entry of every kind, dual-stack."""
 
 import pytest
 

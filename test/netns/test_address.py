@@ -1,5 +1,5 @@
-"""EGRESS_SOURCE and EGRESS_GATEWAY on the wire: who holds the address is asked first and told afterwards, the gateway must
-answer, and a refusal leaves the pod as it was."""
+"""EGRESS_SOURCE and EGRESS_GATEWAY on the wire: who holds the address is asked first and told afterwards, the
+gateway must answer, and a refusal leaves the pod as it was."""
 
 import time
 
@@ -68,7 +68,8 @@ def test_ipv6_probe_and_advertisement(make_lab):
                                     and ip[ICMPv6ND_NS].tgt == shapes.SOURCE6 and ip.src == "::", "a probe"))
         assert probe.dst.startswith("ff02::1:ff")
         told = ip_of(wire.wait_for(lambda f: (ip := ip_of(f)) is not None and ICMPv6ND_NA in ip
-                                   and ip[ICMPv6ND_NA].tgt == shapes.SOURCE6 and ip.dst == "ff02::1", "an advertisement"))
+                                   and ip[ICMPv6ND_NA].tgt == shapes.SOURCE6 and ip.dst == "ff02::1",
+                                   "an advertisement"))
     assert told[ICMPv6ND_NA].O == 1 and told[ICMPv6ND_NA].S == 0
 
 

@@ -1,5 +1,5 @@
-"""The init container runs again: it finds its own state and changes nothing, and it gets to the same state from wherever
-an earlier run was killed."""
+"""The init container runs again: it finds its own state and changes nothing, and it gets to the same state from
+wherever an earlier run was killed."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""What a client of the pod gets: each kind of entry, each protocol, each shape, both families; and what the outside saw."""
+"""What a client of the pod gets: each kind of entry, each protocol, each shape, both families; and what the outside
+saw."""
 
 import json
 
