@@ -41,8 +41,9 @@ format: ## Format the sources
 	@clang-format -i $$(git ls-files '*.cpp' '*.hpp')
 
 lint: build ## clang-format, clang-tidy
+	@cmake/install-packages cmake/lint-packages.txt
 	@clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp')
-	@run-clang-tidy -quiet -p build -j $(JOBS) $$(git ls-files '*.cpp' | grep -v '^test/')
+	@run-clang-tidy -quiet -p build -j $(JOBS) $$(git ls-files '*.cpp' | grep -v '^test/' | sed "s,^,$(CURDIR)/,")
 
 clean: ## Remove what was built
 	@rm -rf build

@@ -1,6 +1,9 @@
 #include "router-init/apply.hpp"
 
 #include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +18,16 @@
 
 namespace egress::router {
 namespace {
+
+// Whether frames can leave at all: a macvlan has no carrier where its parent is down.
+bool has_carrier(const std::string& link) {
+  const int any_socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq request{};
+  link.copy(request.ifr_name, IFNAMSIZ - 1);
+  const bool read = ::ioctl(any_socket, SIOCGIFFLAGS, &request) == 0;
+  ::close(any_socket);
+  return !read || (request.ifr_flags & IFF_RUNNING) != 0;
+}
 
 class Applier {
  public:
@@ -80,7 +93,8 @@ class Applier {
       return {};
     }
     const std::string silence =
-        "no answer on " + one.link + " within " + std::to_string(one.time.count()) + " ms";
+        "no answer on " + one.link + " within " + std::to_string(one.time.count()) + " ms" +
+        (has_carrier(one.link) ? "" : "; the link has no carrier, its parent on the node is down");
     if (one.required) {
       return Error{ExitCode::gateway, "EGRESS_GATEWAY " + to_text(one.gateway), silence,
                    "is the gateway on the network that " + one.link +

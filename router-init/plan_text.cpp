@@ -31,7 +31,8 @@ std::string next_hop_text(const NextHop& hop, Family family) {
 std::string route_text(const Route& route) {
   std::string text = route_target(route.destination);
   const bool multipath = route.next_hops.size() > 1;
-  if (!multipath && !route.next_hops.empty()) text += next_hop_text(route.next_hops[0], route.family());
+  if (!multipath && !route.next_hops.empty())
+    text += next_hop_text(route.next_hops[0], route.family());
   if (route.table != kMainTable) text += " table " + std::to_string(route.table);
   if (route.scope == RouteScope::link) text += " scope link";
   if (route.source) text += " src " + to_text(*route.source);

@@ -80,8 +80,7 @@ def soak(shape, seconds):
             most_kib = max(most_kib, resident_kib(wait.pid))
             lab.outside.forget()
         clients.stop()
-        if lab.state() != before:
-            wrong.append("the pod's state is not what it was")
+        wrong += lab.changes(before)
         wait.terminate()
         if wait.wait(timeout=5) != 0:
             wrong.append(f"egress-wait ended with {wait.returncode}")
