@@ -170,7 +170,7 @@ void add_mapping(nftnl_set* set, const PortMapping& one) {
   const PortBytes port = port_be(one.port);
   const PortBytes remote_port = port_be(one.remote_port);
   const nft::Bytes address = one.address.bytes();
-  const std::array<std::uint8_t, 2 * kFieldLength> key{
+  const std::array<std::uint8_t, std::size_t{2} * kFieldLength> key{
       static_cast<std::uint8_t>(one.protocol), 0, 0, 0, port[0], port[1]};
   std::array<std::uint8_t, 16 + kFieldLength> data{};
   std::copy(address.begin(), address.end(), data.begin());
