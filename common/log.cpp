@@ -1,5 +1,8 @@
 #include "common/log.hpp"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -103,6 +106,12 @@ std::string format_log_line(const LogLine& line, LogFormat format) {
   }
   return format_time(line.time) + " " + std::string(to_text(line.level)) + " " +
          std::string(line.program) + ": " + escape_lines(line.message) + "\n";
+}
+
+void write_or_drop(int descriptor, std::string_view text) {
+  pollfd ready{descriptor, POLLOUT, 0};
+  if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) return;
+  [[maybe_unused]] const auto written = ::write(descriptor, text.data(), text.size());
 }
 
 }  // namespace egress

@@ -37,4 +37,9 @@ struct LogLine {
 // an object with the keys time, level, program and message.
 std::string format_log_line(const LogLine& line, LogFormat format);
 
+// Writes to a descriptor, such as standard error. A reader that does not read must not hold the
+// program: what does not fit at once is lost. A reader that is gone is SIGPIPE, which the caller
+// ignores.
+void write_or_drop(int descriptor, std::string_view text);
+
 }  // namespace egress

@@ -1,6 +1,5 @@
 #include "common/log_spdlog.hpp"
 
-#include <poll.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -38,10 +37,7 @@ class StandardErrorSink final : public spdlog::sinks::base_sink<std::mutex> {
     const std::string_view text(message.payload.data(), message.payload.size());
     const auto line =
         format_log_line({message.time, level_of(message.level), program_, text}, format_);
-    // A reader that does not read must not hold the program: what does not fit now is lost.
-    pollfd ready{STDERR_FILENO, POLLOUT, 0};
-    if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) return;
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    write_or_drop(STDERR_FILENO, line);
   }
   void flush_() override {}
 

@@ -1,7 +1,6 @@
 // egress-wait: PID 1 of the main container in redirect mode. It holds the pod open, reaps children,
 // and makes the second announcement of the address. Small on purpose: no spdlog, no CLI11, no
 // threads.
-#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -18,13 +17,6 @@ namespace egress::wait {
 namespace {
 
 constexpr std::string_view kProgram = "egress-wait";
-
-void write_all(int file, std::string_view text) {
-  // A reader that does not read must not hold the program: what does not fit now is lost.
-  pollfd ready{file, POLLOUT, 0};
-  if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) return;
-  [[maybe_unused]] const auto written = ::write(file, text.data(), text.size());
-}
 
 class Program {
  public:
@@ -48,9 +40,9 @@ class Program {
 
   void log(LogLevel level, std::string_view message) const {
     if (level < config_.log.level) return;
-    write_all(STDERR_FILENO,
-              format_log_line({std::chrono::system_clock::now(), level, kProgram, message},
-                              config_.log.format));
+    write_or_drop(STDERR_FILENO,
+                  format_log_line({std::chrono::system_clock::now(), level, kProgram, message},
+                                  config_.log.format));
   }
 
   ExitCode refuse() const {
@@ -88,17 +80,16 @@ int main(int argc, char** argv) {
   block_termination_signals();
   const std::string_view argument = argc > 1 ? argv[1] : "";
   if (argc == 2 && argument == "--help") {
-    wait::write_all(STDOUT_FILENO, wait::help());
+    write_or_drop(STDOUT_FILENO, wait::help());
     return 0;
   }
   if (argc == 2 && argument == "--version") {
-    wait::write_all(STDOUT_FILENO, "egress-wait " + std::string(kVersion) + "\n");
+    write_or_drop(STDOUT_FILENO, "egress-wait " + std::string(kVersion) + "\n");
     return 0;
   }
   if (argc > 2 || (argc == 2 && argument != "--check")) {
-    wait::write_all(STDERR_FILENO, "egress-wait: unknown argument \"" +
-                                       std::string(argv[argc - 1]) +
-                                       "\"; egress-wait --help lists what there is\n");
+    write_or_drop(STDERR_FILENO, "egress-wait: unknown argument \"" + std::string(argv[argc - 1]) +
+                                     "\"; egress-wait --help lists what there is\n");
     return static_cast<int>(ExitCode::usage);
   }
   return static_cast<int>(wait::Program().run(argument));
