@@ -41,6 +41,12 @@ std::size_t utf8_length(std::string_view text) {
   for (std::size_t i = 1; i < length; ++i) {
     if (!is_continuation(text[i])) return 0;
   }
+  // RFC 3629 §4: no overlong forms, no surrogates, nothing past U+10FFFF.
+  const auto second = length > 2 ? static_cast<unsigned char>(text[1]) : 0;
+  if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+      (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) {
+    return 0;
+  }
   return length;
 }
 
