@@ -47,6 +47,17 @@ std::string_view look_alike(std::string_view text) {
   return {};
 }
 
+// The first `most` bytes, or fewer, so that no character is cut in two.
+std::string_view whole_characters(std::string_view text, std::size_t most) {
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const std::size_t length = std::max(utf8_length(text.substr(size)), std::size_t{1});
+    if (size + length > most) break;
+    size += length;
+  }
+  return text.substr(0, size);
+}
+
 std::string place(const Spot& spot) {
   return escape(spot.source) + ":" + std::to_string(spot.line) + ":" + std::to_string(spot.column) +
          ": ";
@@ -57,15 +68,15 @@ std::string place(const Spot& spot) {
 std::string found_expected(std::string_view found, std::string_view expected) {
   const bool cut = found.size() > kFoundBytes;
   const auto plain = look_alike(found);
-  return "found \"" + escape(found.substr(0, kFoundBytes)) + (cut ? "..." : "") + "\", expected " +
-         std::string(expected) +
+  return "found \"" + escape(whole_characters(found, kFoundBytes)) + (cut ? "..." : "") +
+         "\", expected " + std::string(expected) +
          (plain.empty() ? ""
                         : " (a typographic character: type a plain " + std::string(plain) + ")");
 }
 
 void Diagnostics::add(Severity severity, std::string text) {
-  ++(severity == Severity::error ? errors_ : warnings_);
-  if (kept_.size() < kKept) kept_.push_back({severity, std::move(text)});
+  std::size_t& count = severity == Severity::error ? errors_ : warnings_;
+  if (++count <= kKept) kept_.push_back({severity, std::move(text)});
 }
 
 void Diagnostics::error(const Spot& spot, std::string_view message) {

@@ -28,8 +28,8 @@ struct Diagnostic {
   bool operator==(const Diagnostic&) const = default;
 };
 
-// Keeps the first kKept diagnostics in full and counts the rest, so that a table of a million bad
-// lines costs no more.
+// Keeps the first kKept errors and the first kKept warnings in full and counts the rest, so that a
+// table of a million bad lines costs no more.
 class Diagnostics {
  public:
   static constexpr std::size_t kKept = 50;
@@ -42,7 +42,6 @@ class Diagnostics {
 
   bool has_errors() const { return errors_ > 0; }
   std::size_t errors() const { return errors_; }
-  const std::vector<Diagnostic>& kept() const { return kept_; }
 
   // All that was kept of one severity, a line end after each, then how many more there were.
   std::string to_text(Severity severity) const;
