@@ -68,7 +68,8 @@ IpAddress solicited_node_address(const IpAddress& address) {
   return IpAddress::from_bytes(bytes);
 }
 
-// RFC 4443 §2.3: over a pseudo-header and the message, whose checksum field is zero.
+// RFC 4443 §2.3: over a pseudo-header and the message, whose checksum field is zero; 0 where that
+// field holds the checksum.
 std::uint16_t checksum(const IpAddress& from, const IpAddress& to,
                        std::span<const std::uint8_t> message) {
   Frame data;
@@ -79,6 +80,7 @@ std::uint16_t checksum(const IpAddress& from, const IpAddress& to,
   put16(data, 0);
   put16(data, kIcmpv6);
   put(data, message);
+  if (data.size() % 2 != 0) data.push_back(0);
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i + 1 < data.size(); i += 2) sum += get16(data, i);
   while (sum > 0xffffU) sum = (sum & 0xffffU) + (sum >> 16U);
@@ -136,13 +138,23 @@ std::optional<NeighbourMessage> parse_arp(std::span<const std::uint8_t> arp) {
   return message;
 }
 
-// The address in the link-layer option of this type, where there is one.
-std::optional<MacAddress> find_option(std::span<const std::uint8_t> options, std::uint8_t type) {
-  while (options.size() >= 8) {
+// RFC 4861 §7.1: a message with an option of no length, or one that is cut short, is none at all.
+bool are_well_formed(std::span<const std::uint8_t> options) {
+  while (!options.empty()) {
+    if (options.size() < 8) return false;
     const std::size_t length = options[1] * std::size_t{8};
-    if (length == 0 || length > options.size()) return std::nullopt;
-    if (options[0] == type) return get_mac(options, 2);
+    if (length == 0 || length > options.size()) return false;
     options = options.subspan(length);
+  }
+  return true;
+}
+
+// The address in the first link-layer option of this type, where there is one; `options` are well
+// formed.
+std::optional<MacAddress> find_option(std::span<const std::uint8_t> options, std::uint8_t type) {
+  while (!options.empty()) {
+    if (options[0] == type) return get_mac(options, 2);
+    options = options.subspan(options[1] * std::size_t{8});
   }
   return std::nullopt;
 }
@@ -159,7 +171,11 @@ std::optional<NeighbourMessage> parse_icmpv6(const MacAddress& frame_sender,
   const auto options = icmp.subspan(kNeighbourLength);
   const auto target = IpAddress::from_bytes(icmp.subspan(8, 16));
   const auto source = IpAddress::from_bytes(packet.subspan(8, 16));
-  if (icmp[1] != 0 || target.is_multicast()) return std::nullopt;
+  const auto destination = IpAddress::from_bytes(packet.subspan(24, 16));
+  if (icmp[1] != 0 || target.is_multicast() || !are_well_formed(options) ||
+      checksum(source, destination, icmp) != 0) {
+    return std::nullopt;
+  }
   if (icmp[0] == kAdvertisement) {
     return NeighbourMessage{
         find_option(options, kTargetLinkLayer).value_or(frame_sender), target, {}};

@@ -37,8 +37,9 @@ struct NeighbourMessage {
   bool operator==(const NeighbourMessage&) const = default;
 };
 
-// None for anything that is no well-formed message of the two protocols, or that came through a
-// router (hop limit under 255, RFC 4861 §7.1).
+// None for anything that is no well-formed message of the two protocols (of ICMPv6 the checksum
+// and every option are looked at), or that came through a router (hop limit under 255, RFC 4861
+// §7.1).
 std::optional<NeighbourMessage> parse_neighbour(std::span<const std::uint8_t> frame);
 
 // The Ethernet group that a host receives solicitations for `address` by (RFC 4291 §2.7.1, RFC 2464
