@@ -49,14 +49,15 @@ std::vector<IpAddress> read_link_addresses(const std::string& link) {
   return addresses;
 }
 
-// A line: link, destination, gateway, ...; addresses are eight hexadecimal digits, the last byte
-// first (net/ipv4/fib_trie.c).
+// A line: link, destination, gateway, four numbers, mask, ...; addresses are eight hexadecimal
+// digits, the last byte first (net/ipv4/fib_trie.c).
 std::optional<IpAddress> parse_default_gateway(std::string_view proc_net_route,
                                                std::string_view link) {
   LineScanner scanner(proc_net_route);
   while (const Line* line = scanner.next()) {
     const auto& fields = line->fields;
-    if (fields.size() < 3 || fields[0].text != link || fields[1].text != "00000000") continue;
+    if (fields.size() < 8 || fields[0].text != link) continue;
+    if (fields[1].text != "00000000" || fields[7].text != "00000000") continue;
     std::uint32_t number = 0;
     const auto digits = fields[2].text;
     const auto [end, status] =
