@@ -1,0 +1,67 @@
+#include "redirect-proxy/link_addresses.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "test/support/parse.hpp"
+
+namespace egress::wait {
+namespace {
+
+using test::ip;
+
+const std::string kHeader =
+    "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+
+// As the kernel prints a route; the little-endian words in hexadecimal.
+std::string route(const std::string& link, const std::string& destination,
+                  const std::string& gateway, const std::string& mask) {
+  return link + "\t" + destination + "\t" + gateway + "\t0003\t0\t0\t0\t" + mask + "\t0\t0\t0\n";
+}
+
+TEST_CASE("the default gateway out of /proc/net/route") {
+  const std::string other = route("eth0", "00000000", "01010AA9", "00000000");
+  const std::string ours = route("macvlan0", "00000000", "01FD2A0A", "00000000");
+  const std::string subnet = route("macvlan0", "00FD2A0A", "00000000", "00FFFFFF");
+  const struct {
+    std::string text;
+    std::optional<IpAddress> expected;
+  } cases[] = {
+      {kHeader + other + subnet + ours, ip("10.42.253.1")},
+      {kHeader + ours + route("macvlan0", "00000000", "02FD2A0A", "00000000"), ip("10.42.253.1")},
+      {kHeader + route("macvlan0", "00000000", "01fd2a0a", "00000000"), ip("10.42.253.1")},
+      {kHeader + route("macvlan0", "00000000", "FFFFFFFF", "00000000"), ip("255.255.255.255")},
+      {"", {}},
+      {kHeader, {}},
+      {kHeader + other + subnet, {}},
+      {kHeader + route("macvlan00", "00000000", "01FD2A0A", "00000000"), {}},
+      // 0.0.0.0/1, as VPNs set it, is half of the world only.
+      {kHeader + route("macvlan0", "00000000", "02FD2A0A", "00000080") + ours, ip("10.42.253.1")},
+      {kHeader + route("macvlan0", "00000000", "02FD2A0A", "00000080"), {}},
+      // By the link alone, without a gateway.
+      {kHeader + route("macvlan0", "00000000", "00000000", "00000000"), {}},
+      // What the kernel does not print.
+      {"macvlan0\n", {}},
+      {"macvlan0\t00000000\n", {}},
+      {route("macvlan0", "00000000", "", "00000000"), {}},
+      {route("macvlan0", "00000000", "0", "00000000"), {}},
+      {route("macvlan0", "00000000", "0x1FD2A0A", "00000000"), {}},
+      {route("macvlan0", "00000000", "-1FD2A0A", "00000000"), {}},
+      {route("macvlan0", "00000000", "01FD2A0G", "00000000"), {}},
+      {route("macvlan0", "00000000", "101FD2A0A", "00000000"), {}},
+      {std::string("macvlan0\t00000000\t01\0\t0003\0", 26), {}},
+  };
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(text);
+    CHECK(parse_default_gateway(text, "macvlan0") == expected);
+  }
+  CHECK_FALSE(parse_default_gateway(kHeader + ours, ""));
+}
+
+TEST_CASE("addresses of a link") {
+  CHECK(read_link_addresses("no-such-link").empty());
+  CHECK(read_link_addresses("").empty());
+  CHECK(read_link_addresses(std::string(1000, 'x')).empty());
+}
+
+}  // namespace
+}  // namespace egress::wait
