@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <climits>
 #include <cstdio>
 #include <ctime>
 
@@ -109,9 +110,15 @@ std::string format_log_line(const LogLine& line, LogFormat format) {
 }
 
 void write_or_drop(int descriptor, std::string_view text) {
-  pollfd ready{descriptor, POLLOUT, 0};
-  if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) return;
-  [[maybe_unused]] const auto written = ::write(descriptor, text.data(), text.size());
+  while (!text.empty()) {
+    // A pipe that is ready takes PIPE_BUF bytes at once; more would wait for the reader.
+    const auto piece = text.substr(0, PIPE_BUF);
+    pollfd ready{descriptor, POLLOUT, 0};
+    if (::poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0) return;
+    const ssize_t written = ::write(descriptor, piece.data(), piece.size());
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
 }  // namespace egress
