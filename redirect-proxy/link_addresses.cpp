@@ -71,4 +71,22 @@ std::optional<IpAddress> parse_default_gateway(std::string_view proc_net_route,
   return std::nullopt;
 }
 
+// A line: address, hardware type, flags, MAC address, mask, link. Flag 2 is ATF_COM (net/if_arp.h).
+bool is_known_neighbour(std::string_view proc_net_arp, std::string_view link,
+                        const IpAddress& neighbour) {
+  LineScanner scanner(proc_net_arp);
+  while (const Line* line = scanner.next()) {
+    const auto& fields = line->fields;
+    if (fields.size() < 6 || fields[5].text != link) continue;
+    if (parse_ip_address(fields[0].text) != neighbour || !fields[2].text.starts_with("0x"))
+      continue;
+    const auto digits = fields[2].text.substr(2);
+    unsigned flags = 0;
+    const auto [end, status] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), flags, 16);
+    if (status == std::errc{} && (flags & 2U) != 0) return true;
+  }
+  return false;
+}
+
 }  // namespace egress::wait

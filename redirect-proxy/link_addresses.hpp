@@ -18,4 +18,9 @@ std::vector<IpAddress> read_link_addresses(const std::string& link);
 std::optional<IpAddress> parse_default_gateway(std::string_view proc_net_route,
                                                std::string_view link);
 
+// Whether the kernel knows the MAC address of `neighbour` on `link`, and so would ask nobody for
+// it, out of the text of /proc/net/arp. Pure.
+bool is_known_neighbour(std::string_view proc_net_arp, std::string_view link,
+                        const IpAddress& neighbour);
+
 }  // namespace egress::wait

@@ -15,11 +15,12 @@ namespace egress::wait {
 namespace {
 
 constexpr const char* kRouteFile = "/proc/net/route";
+constexpr const char* kNeighbourFile = "/proc/net/arp";
 constexpr std::uint16_t kDiscardPort = 9;  // RFC 863
 
-// The file is small: a pod has a handful of routes in its main table.
-std::string read_route_file() {
-  const int file = ::open(kRouteFile, O_RDONLY | O_CLOEXEC);
+// The files are small: a pod has a handful of routes in its main table, and of IPv4 neighbours.
+std::string read_small_file(const char* path) {
+  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return {};
   std::string text(std::size_t{16} << 10U, '\0');
   const ssize_t size = ::read(file, text.data(), text.size());
@@ -50,8 +51,9 @@ bool send_datagram(const IpAddress& from, const IpAddress& to) {
 
 Announced announce_without_privilege(const std::string& link, const IpAddress& address) {
   const std::string name = to_text(address) + " on " + link;
-  const auto gateway = parse_default_gateway(read_route_file(), link);
-  if (address.is_v4() && gateway && send_datagram(address, *gateway)) {
+  const auto gateway = parse_default_gateway(read_small_file(kRouteFile), link);
+  const bool asks = gateway && !is_known_neighbour(read_small_file(kNeighbourFile), link, *gateway);
+  if (address.is_v4() && asks && send_datagram(address, *gateway)) {
     return {LogLevel::info, "no CAP_NET_RAW: announced " + name + " by asking for the gateway " +
                                 to_text(*gateway)};
   }

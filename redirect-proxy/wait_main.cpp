@@ -88,8 +88,12 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc > 2 || (argc == 2 && argument != "--check")) {
-    write_or_drop(STDERR_FILENO, "egress-wait: unknown argument \"" + std::string(argv[argc - 1]) +
-                                     "\"; egress-wait --help lists what there is\n");
+    const bool is_known = argument == "--check" || argument == "--help" || argument == "--version";
+    const std::string_view surplus = argv[argc > 2 && is_known ? 2 : 1];
+    write_or_drop(STDERR_FILENO,
+                  "egress-wait: " +
+                      found_expected(surplus, "one of --check, --help and --version, or nothing") +
+                      "\n");
     return static_cast<int>(ExitCode::usage);
   }
   return static_cast<int>(wait::Program().run(argument));

@@ -57,6 +57,36 @@ TEST_CASE("the default gateway out of /proc/net/route") {
   CHECK_FALSE(parse_default_gateway(kHeader + ours, ""));
 }
 
+TEST_CASE("neighbours that the kernel knows, out of /proc/net/arp") {
+  const std::string header =
+      "IP address       HW type     Flags       HW address            Mask     Device\n";
+  const std::string rest = "  02:42:0a:2a:fd:42     *        ";
+  const struct {
+    std::string text;
+    bool expected;
+  } cases[] = {
+      {header + "10.42.253.1      0x1         0x2       " + rest + "macvlan0\n", true},
+      {header + "10.42.253.1      0x1         0x6       " + rest + "macvlan0\n", true},
+      {header + "10.42.253.9      0x1         0x2       " + rest + "macvlan0\n" +
+           "10.42.253.1      0x1         0x2       " + rest + "macvlan0",
+       true},
+      {header + "10.42.253.1      0x1         0x0       " + rest + "macvlan0\n", false},
+      {header + "10.42.253.1      0x1         0xc       " + rest + "macvlan0\n", false},
+      {header + "10.42.253.1      0x1         0x2       " + rest + "eth0\n", false},
+      {header + "10.42.253.11     0x1         0x2       " + rest + "macvlan0\n", false},
+      {header, false},
+      {"", false},
+      {"10.42.253.1 0x1 0x2 02:42:0a:2a:fd:42 macvlan0\n", false},
+      {"10.42.253.1 0x1 2 02:42:0a:2a:fd:42 * macvlan0\n", false},
+      {"10.42.253.1 0x1 0xzz 02:42:0a:2a:fd:42 * macvlan0\n", false},
+      {"10.42.253.1 0x1 0xfffffffff 02:42:0a:2a:fd:42 * macvlan0\n", false},
+  };
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(text);
+    CHECK(is_known_neighbour(text, "macvlan0", ip("10.42.253.1")) == expected);
+  }
+}
+
 TEST_CASE("addresses of a link") {
   CHECK(read_link_addresses("no-such-link").empty());
   CHECK(read_link_addresses("").empty());
