@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "common/link/neighbour_probe.hpp"
+#include "router-init/conntrack.hpp"
 #include "router-init/netns.hpp"
 #include "router-init/nft_socket.hpp"
 #include "router-init/plan_text.hpp"
@@ -70,6 +71,13 @@ class Applier {
   }
   Result<void> operator()(const LoadRuleset& one) { return load_ruleset(one.ruleset); }
   Result<void> operator()(const DeleteRuleset&) { return delete_ruleset(); }
+
+  Result<void> operator()(const EndMovedFlows& one) {
+    const auto ended = end_moved_flows(FlowJudge(one.translation, one.pod_addresses));
+    if (!ended) return ended.error();
+    report_.ended_flows += *ended;
+    return {};
+  }
 
   Result<void> operator()(const ProbeAddress& one) {
     auto socket = neighbours(one.link, one.address.family());

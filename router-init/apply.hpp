@@ -2,6 +2,7 @@
 // this room that changes anything.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct ApplyReport {
   std::vector<std::string> done;  // a line a step
   std::vector<std::string>
       warnings;  // an unreachable gateway that is not required, an announcement that failed
+  std::size_t ended_flows = 0;          // those that the table of before sent elsewhere
   std::vector<std::string> not_undone;  // after a failure: what could not be taken back, and why
 };
 

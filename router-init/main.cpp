@@ -145,9 +145,14 @@ class Program {
     for (const auto& warning : report.warnings) spdlog::warn("{}", warning);
     for (const auto& line : report.not_undone) spdlog::error("could not be undone: {}", line);
     if (!applied) {
-      if (report.not_undone.empty())
+      if (report.not_undone.empty()) {
         spdlog::info("all that was done is undone, the pod is as it was");
+      }
       return fail(applied.error());
+    }
+    if (report.ended_flows > 0) {
+      spdlog::info("flows that the changed table sends elsewhere, and that were ended: {}",
+                   report.ended_flows);
     }
     say_done();
     return finish();

@@ -32,6 +32,7 @@ class Planner {
     for (const auto& own : sources()) add_egress_routes(own);
     for (const auto& own : sources()) add_gateway_check(own);
     add_ruleset();
+    add_end_of_moved_flows();
     for (const auto& own : sources()) add({Announce{egress(), own.address}, {}, false});
     plan_.warnings.insert(plan_.warnings.end(), links_.warnings.begin(), links_.warnings.end());
     plan_.assumptions = std::move(links_.assumptions);
@@ -67,6 +68,19 @@ class Planner {
     if (!facts_.ruleset && !ruleset.translation) return;  // the guard is all there is to it
     const bool present = facts_.ruleset && *facts_.ruleset == fingerprint(ruleset);
     add({LoadRuleset{std::move(ruleset)}, {}, present});
+  }
+
+  // Done anew by every run but the first, for the one before may have been killed after it had
+  // loaded the table.
+  void add_end_of_moved_flows() {
+    if (!facts_.ruleset) return;
+    auto translation = wanted_ruleset(config_, egress(), cluster()).translation;
+    if (!translation) return;
+    EndMovedFlows action{std::move(*translation), {}};
+    for (const auto& one : facts_.addresses) {
+      if (one.link == cluster()) action.pod_addresses.push_back(one.prefix.address);
+    }
+    add({std::move(action), {}, false});
   }
 
   void add_link() {
@@ -219,6 +233,7 @@ ExitCode stage_of(const Action& action) {
                         [](const DeleteRule&) { return ExitCode::route; },
                         [](const LoadRuleset&) { return ExitCode::ruleset; },
                         [](const DeleteRuleset&) { return ExitCode::ruleset; },
+                        [](const EndMovedFlows&) { return ExitCode::ruleset; },
                         [](const ResolveGateway&) { return ExitCode::gateway; },
                         [](const Announce&) { return ExitCode::address; },
                     },

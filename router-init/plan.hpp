@@ -107,6 +107,12 @@ struct LoadRuleset {
 struct DeleteRuleset {
   bool operator==(const DeleteRuleset&) const = default;
 };
+// Ends the flows that the table of before sent elsewhere; see moved_flows.hpp.
+struct EndMovedFlows {
+  Translation translation;
+  std::vector<IpAddress> pod_addresses;  // of the cluster interface
+  bool operator==(const EndMovedFlows&) const = default;
+};
 struct ResolveGateway {
   std::string link;
   IpAddress gateway;
@@ -124,7 +130,7 @@ struct Announce {
 
 using Action = std::variant<SetSysctl, CreateMacvlan, DeleteLink, SetLinkUp, ProbeAddress,
                             AddAddress, DeleteAddress, PutRoute, DeleteRoute, AddRule, DeleteRule,
-                            LoadRuleset, DeleteRuleset, ResolveGateway, Announce>;
+                            LoadRuleset, DeleteRuleset, EndMovedFlows, ResolveGateway, Announce>;
 
 struct Step {
   Action action;

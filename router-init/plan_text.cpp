@@ -96,6 +96,9 @@ struct ToCommand {
   std::string operator()(const DeleteRuleset&) const {
     return "nft delete table inet " + std::string(kTableName);
   }
+  std::string operator()(const EndMovedFlows&) const {
+    return "# end flows that the table sends elsewhere now";
+  }
   std::string operator()(const ResolveGateway& one) const {
     return "# resolve the gateway " + to_text(one.gateway) + " on " + one.link + " within " +
            milliseconds(one.time);

@@ -71,6 +71,9 @@ struct CarryOut {
   void operator()(const DeleteRule& one) { remove_one(facts.rules, one.rule); }
   void operator()(const LoadRuleset& one) { facts.ruleset = fingerprint(one.ruleset); }
   void operator()(const DeleteRuleset&) { facts.ruleset.reset(); }
+  void operator()(const EndMovedFlows&) {
+    if (!facts.ruleset) throw std::logic_error("flows ended before there is a table");
+  }
   void operator()(const ResolveGateway&) {}
   void operator()(const Announce&) {}
 };

@@ -33,6 +33,10 @@ bool has(const std::vector<std::string>& lines, const std::string& line) {
   return std::find(lines.begin(), lines.end(), line) != lines.end();
 }
 
+bool has_address(const std::vector<IpAddress>& list, const IpAddress& address) {
+  return std::find(list.begin(), list.end(), address) != list.end();
+}
+
 // Every pod with every kind of configuration.
 struct Case {
   std::string name;
@@ -97,7 +101,8 @@ TEST_CASE("carried out, every plan leaves nothing to do") {
     }
     for (const auto& line : commands(plan_for(config, after))) {
       CAPTURE(line);
-      CHECK((line.starts_with("# resolve") || line.starts_with("# announce")));
+      CHECK((line.starts_with("# resolve") || line.starts_with("# announce") ||
+             line.starts_with("# end flows")));
     }
   }
 }
@@ -155,6 +160,37 @@ TEST_CASE("the guard stands before anything else changes, the translation after 
         CHECK(std::holds_alternative<Announce>(plan.steps[after].action));
       }
     }
+  }
+}
+
+TEST_CASE("flows of the table of before end right after the new one stands") {
+  for (const auto& [name, facts, config] : all_cases()) {
+    CAPTURE(name);
+    const auto ends = [](const NetworkPlan& plan) {
+      std::vector<std::size_t> list;
+      for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        if (std::holds_alternative<EndMovedFlows>(plan.steps[i].action)) list.push_back(i);
+      }
+      return list;
+    };
+    CHECK(ends(plan_for(config, facts)).empty());  // there was none
+
+    HostFacts guarded = facts;  // and an earlier run may have been killed after any of its steps
+    guarded.ruleset = "0123456789abcdef";
+    const auto plan = plan_for(config, guarded);
+    const auto found = ends(plan);
+    REQUIRE(found.size() == (config.translates() ? 1U : 0U));
+    if (found.empty()) continue;
+    const Step& step = plan.steps[found[0]];
+    CHECK_FALSE(step.present);
+    CHECK_FALSE(step.undo);
+    const auto* load = std::get_if<LoadRuleset>(&plan.steps[found[0] - 1].action);
+    REQUIRE(load != nullptr);
+    const auto& end = std::get<EndMovedFlows>(step.action);
+    CHECK(end.translation == load->ruleset.translation);
+    REQUIRE_FALSE(end.pod_addresses.empty());
+    for (const auto& own : facts.addresses)
+      CHECK(has_address(end.pod_addresses, own.prefix.address) == (own.link == "eth0"));
   }
 }
 

@@ -1,0 +1,60 @@
+#include "router-init/moved_flows.hpp"
+
+#include <iterator>
+
+namespace egress::router {
+namespace {
+
+// Family, protocol and port in one number; ports that follow each other have keys that do.
+std::uint32_t key_of(Family family, std::uint8_t protocol, std::uint16_t port) {
+  return (family == Family::v6 ? 1U << 24U : 0U) | std::uint32_t{protocol} << 16U | port;
+}
+
+std::uint32_t key_of(const IpAddress& address, Protocol protocol, std::uint16_t port) {
+  return key_of(address.family(), static_cast<std::uint8_t>(protocol), port);
+}
+
+}  // namespace
+
+FlowJudge::FlowJudge(const Translation& translation, const std::vector<IpAddress>& pod_addresses)
+    : fallback4_(translation.fallback4),
+      fallback6_(translation.fallback6),
+      pod_addresses_(pod_addresses.begin(), pod_addresses.end()) {
+  ports_.reserve(translation.ports.size());
+  for (const auto& one : translation.ports) {
+    ports_.emplace(key_of(one.address, one.protocol, one.port),
+                   Target{one.address, one.remote_port});
+  }
+  for (const auto& one : translation.ranges) {
+    ranges_.emplace(key_of(one.address, one.protocol, one.ports.first),
+                    Range{key_of(one.address, one.protocol, one.ports.last), one.address});
+  }
+}
+
+std::optional<FlowJudge::Target> FlowJudge::target_of(Family family, std::uint8_t protocol,
+                                                      std::optional<std::uint16_t> port) const {
+  if (port) {
+    const std::uint32_t key = key_of(family, protocol, *port);
+    if (const auto found = ports_.find(key); found != ports_.end()) return found->second;
+    const auto after = ranges_.upper_bound(key);
+    if (after != ranges_.begin()) {
+      const Range& range = std::prev(after)->second;
+      if (key <= range.last_key) return Target{range.address, port};
+    }
+  }
+  const auto& fallback = family == Family::v4 ? fallback4_ : fallback6_;
+  if (fallback) return Target{*fallback, port};
+  return std::nullopt;
+}
+
+// What is translated leaves with EGRESS_SOURCE, so both its ends differ. What is not, although the
+// table names it, began before the entry was there.
+bool FlowJudge::has_moved(const Flow& flow) const {
+  if (flow.source_translated != flow.destination_translated) return false;
+  const auto wanted = target_of(flow.destination.family(), flow.protocol, flow.port);
+  if (flow.destination_translated) return wanted != Target{flow.target, flow.target_port};
+  const bool from_outside_the_pod = !pod_addresses_.contains(flow.source);
+  return wanted && from_outside_the_pod && pod_addresses_.contains(flow.destination);
+}
+
+}  // namespace egress::router
