@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -111,15 +112,7 @@ class HeadScanner {
  public:
   explicit HeadScanner(const HeadLimits& limits) : limits_(limits) {}
 
-  enum class Fault : std::uint8_t {
-    none,
-    bare_lf,
-    bare_cr,
-    nul,
-    line_too_long,
-    head_too_large,
-    too_many_fields
-  };
+  enum class Fault : std::uint8_t { none, bare_lf, line_too_long, head_too_large, too_many_fields };
 
   Progress scan(std::string_view input);
   std::size_t size() const { return line_begin_; }  // when complete: bytes of the head

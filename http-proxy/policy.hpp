@@ -93,24 +93,29 @@ class Policy {
   const Rule* rule_at(std::size_t line) const;
 
  private:
+  // What the rules and the guard say of one address.
   struct Judgement {
     Verdict verdict = Verdict::deny;
     Reason reason = Reason::no_rule;
     std::size_t line = 0;
+    IpAddress address;
+
+    bool outranks(const Judgement& other) const;
   };
 
-  bool may_tunnel_to(const Question& question) const;
+  bool may_use_port(const Question& question) const;
   std::optional<Reason> guard(const IpAddress& address, std::uint16_t port) const;
   Judgement judge(const IpAddress& address, std::uint16_t port, const RuleMatch& by_name) const;
+  Decision judge_all(const Question& question, std::span<const IpAddress> answers) const;
   RuleMatch name_match(const Host& host) const;
-  Decision refuse(const Judgement& judgement, std::optional<IpAddress> address) const;
 
   RuleTable table_;
   PolicyOptions options_;
   RuleIndex index_;
 };
 
-// The 403 (or 502 for no_address) of a decision to refuse, with host, rule and line.
+// The 403 (or 502 for no_address) of a decision to refuse, with host, rule and line. Says
+// keep_alive for plain requests: the caller closes where a body follows.
 Failure to_failure(const Decision& decision, const Question& question, const Policy& policy);
 // A sentence: `denied by line 3 of EGRESS_HTTP_PROXY_DESTINATION, "!10.0.0.0/8", which 10.1.2.3
 // matches`.

@@ -47,8 +47,8 @@ struct RuleTable {
 };
 
 // Reports every error to `diagnostics`; the table is whole only where that has none afterwards. A
-// table without a rule is an error. Warns of host bits in a prefix and of rules that another before
-// them hides.
+// table without a rule is an error. Warns of host bits in a prefix, and of a rule that stands there
+// already: the first decides.
 RuleTable parse_rules(const NamedText& text, Diagnostics& diagnostics);
 
 std::string to_text(const Rule& rule);  // as a user writes it: "!*.example.com"
