@@ -82,7 +82,7 @@ HostResult<std::string> parse_host_name(std::string_view text) {
   }
   if (name.size() > 1 && name.back() == '.') name.pop_back();
   if (const auto fault = fault_of_labels(name); !fault.empty()) return refused(text, fault);
-  return name;
+  return HostResult<std::string>(boost::system::in_place_value, std::move(name));
 }
 
 HostResult<Host> parse_host(std::string_view text) {

@@ -55,9 +55,12 @@ struct AccessRecord {
   std::string_view server_name;  // of the TLS hello, where it differs from the target
 };
 
-// With a line end. Nothing for AccessLogFormat::off. Text:
-// 2026-11-23T06:00:00.123Z 10.128.0.7:40312 GET http://example.com/ 200 allow rule=3 name_rule
-//   upstream=192.0.2.7:80 in=312 out=1270 resolve=3 connect=12 total=31      (on one line)
+// With a line end. Nothing for AccessLogFormat::off. Text, on one line:
+// 2026-11-23T06:00:00.123Z 10.128.0.7:40312 GET http://example.com/ 200 allow rule=3
+//   reason=name_rule upstream=192.0.2.7:80 bytes_in=312 bytes_out=1270 resolve_ms=3 connect_ms=12
+//   total_ms=31
+// The verdict is allow, deny, or would-deny where rules are not enforced. JSON has the same keys,
+// and time, client, method, target, status and verdict for the first columns.
 void append_access_line(const AccessRecord& record, AccessLogFormat format, std::string& out);
 
 }  // namespace egress::http

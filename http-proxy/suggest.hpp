@@ -1,5 +1,5 @@
-// Reads an access log and proposes the rules that it asks for: an allow list of what was reached,
-// or would have been. Reads both formats; lines that are neither are counted.
+// Reads an access log and proposes the rules that it asks for: an allow list of what was reached.
+// Reads both formats of access_record.hpp; opens no file.
 #pragma once
 
 #include <cstddef>
@@ -16,21 +16,23 @@ class Suggestion {
 
   void add_line(std::string_view line);
 
-  // Rules, one a line, names by domain, then addresses; each behind a comment with how often it was
-  // asked for. What a rule on that line denied while rules were enforced stays out, and is listed
-  // in comments.
+  // Rules that parse_rules accepts: a line for each host that a request or tunnel reached, names by
+  // their domains, then addresses, each with its count as a comment. Hosts that were denied or
+  // never reached are listed in comments.
   std::string to_text() const;
 
-  std::size_t skipped() const { return skipped_; }  // lines that are no access log
-  std::size_t dropped() const { return dropped_; }  // requests for hosts beyond kMostHosts
+  std::size_t skipped() const { return skipped_; }  // lines that are no access log, or name no host
+  std::size_t dropped() const { return dropped_; }  // requests to hosts beyond kMostHosts
 
  private:
   struct Seen {
-    std::uint64_t passed = 0;
+    std::string host;
+    std::uint64_t reached = 0;
     std::uint64_t denied = 0;
+    std::uint64_t failed = 0;
   };
 
-  std::map<std::string, Seen> hosts_;  // by sort key: reversed labels
+  std::map<std::string, Seen> hosts_;  // by sort key
   std::size_t skipped_ = 0;
   std::size_t dropped_ = 0;
 };
