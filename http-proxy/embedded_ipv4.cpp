@@ -19,27 +19,11 @@ bool begins_with(Bytes bytes, std::initializer_list<std::uint8_t> start) {
 
 IpAddress last_four(Bytes bytes) { return IpAddress::from_bytes(bytes.last(4)); }
 
-// RFC 6052 §2.2: for a prefix of each length, where the four bytes stand; byte 8 ("u") is always
-// zero, and so is what follows the address.
-struct Layout {
-  std::array<std::uint8_t, 4> at;
-  std::uint8_t rest;
-};
-constexpr Layout kLayouts[] = {
-    {{6, 7, 9, 10}, 11}, {{7, 9, 10, 11}, 12}, {{9, 10, 11, 12}, 13}, {{12, 13, 14, 15}, 16}};
-
-// The layout is the operator's choice (RFC 8215 §4): told only where exactly one fits.
+// The layout is the operator's choice (RFC 8215 §4), of four in RFC 6052 §2.2: that for a /96 ends
+// in the address, the others end in zeros from byte 13 on at the latest; byte 8 is zero in all.
 std::optional<IpAddress> local_nat64_address(Bytes bytes) {
-  std::optional<IpAddress> found;
-  if (bytes[8] != 0) return std::nullopt;
-  for (const auto& layout : kLayouts) {
-    if (!is_zero(bytes.subspan(layout.rest))) continue;
-    if (found) return std::nullopt;
-    std::array<std::uint8_t, 4> address{};
-    for (std::size_t i = 0; i < 4; ++i) address[i] = bytes[layout.at[i]];
-    found = IpAddress::from_bytes(address);
-  }
-  return found;
+  if (bytes[8] != 0 || is_zero(bytes.last(3))) return std::nullopt;
+  return last_four(bytes);
 }
 
 IpAddress teredo_client(Bytes bytes) {

@@ -28,7 +28,7 @@ void FirstLines::add(Verdict verdict, RuleLine line) {
 }
 
 RuleMatch FirstLines::first() const {
-  return first_of({allow, Verdict::allow}, {deny, Verdict::deny});
+  return first_of({deny, Verdict::deny}, {allow, Verdict::allow});
 }
 
 PrefixTrie::PrefixTrie() {
