@@ -8,7 +8,8 @@
 namespace egress {
 namespace {
 
-constexpr std::size_t kMostCodePoints = 253;  // RFC 1035 §2.3.4: no name is longer
+constexpr char32_t kLastCodePoint = 0x10ffff;  // of Unicode
+constexpr std::size_t kMostCodePoints = 253;   // RFC 1035 §2.3.4: no name is longer
 
 std::optional<std::u32string> decode_utf8(std::string_view text) {
   std::u32string points;
@@ -20,6 +21,7 @@ std::optional<std::u32string> decode_utf8(std::string_view text) {
     for (std::size_t i = 1; i < length; ++i) {
       point = point << 6U | (static_cast<unsigned char>(text[i]) & 0x3fU);
     }
+    if (point > kLastCodePoint) return std::nullopt;
     points.push_back(point);
     text.remove_prefix(length);
   }
@@ -81,7 +83,7 @@ std::string punycode(std::u32string_view label) {
   if (basic > 0) out += '-';
   std::uint32_t next = kFirstPoint, delta = 0, bias = kFirstBias, handled = basic;
   while (handled < label.size()) {
-    std::uint32_t least = 0x10ffff;
+    std::uint32_t least = kLastCodePoint;
     for (const char32_t point : label) {
       if (point >= next) least = std::min(least, static_cast<std::uint32_t>(point));
     }

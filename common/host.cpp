@@ -27,8 +27,9 @@ constexpr std::array<char, 256> kNameBytes = [] {
 }();
 
 std::string quoted(std::string_view text) {
-  return "\"" + escape(text.substr(0, kShownBytes)) + (text.size() > kShownBytes ? "..." : "") +
-         "\"";
+  std::string out = "\"";
+  out += escape(text.substr(0, kShownBytes));
+  return out += text.size() > kShownBytes ? "...\"" : "\"";
 }
 
 HostError refused(std::string_view text, std::string_view why) {
@@ -112,7 +113,8 @@ HostResult<Host> parse_bare_host(std::string_view text) {
 
 std::string to_text(const Host& host) {
   if (host.is_name()) return host.name();
-  return host.address().is_v6() ? "[" + to_text(host.address()) + "]" : to_text(host.address());
+  if (host.address().is_v4()) return to_text(host.address());
+  return std::string("[").append(to_text(host.address())).append("]");
 }
 
 HostResult<HostPort> parse_host_port(std::string_view text,
@@ -129,11 +131,11 @@ HostResult<HostPort> parse_host_port(std::string_view text,
   const auto digits = colon == text.npos ? std::string_view{} : text.substr(colon + 1);
   if (digits.empty()) {
     if (!default_port) return refused(text, "lacks a port");
-    return HostPort{std::move(*host), *default_port};
+    return HostPort{std::move(host.value()), *default_port};
   }
   const auto port = parse_port(digits);
   if (!port) return refused(text, "has no port from 1 to 65535 after its colon");
-  return HostPort{std::move(*host), *port};
+  return HostPort{std::move(host.value()), *port};
 }
 
 std::string to_text(const HostPort& host_port) {

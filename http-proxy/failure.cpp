@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/escape.hpp"
+
 namespace egress::http {
 
 std::string_view to_text(ProxyError error) {
@@ -40,6 +42,13 @@ Failure bad_request(std::string text) {
 
 Failure bad_response(ProxyError error, std::string text) {
   return {502, error, std::move(text), Persistence::close, {}, {}, 0};
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kShownBytes = 80;
+  std::string out = "\"";
+  out += escape(text.substr(0, kShownBytes));
+  return out += text.size() > kShownBytes ? "...\"" : "\"";
 }
 
 // RFC 9110 §15, RFC 6585, RFC 5842.

@@ -69,6 +69,9 @@ using Outcome = boost::system::result<T, Failure>;
 Failure bad_request(std::string text);                     // 400, http_request_error
 Failure bad_response(ProxyError error, std::string text);  // 502
 
+// A text from a peer as part of a sentence: in quotes, escaped, cut to a readable length.
+std::string quoted(std::string_view text);
+
 // "Forbidden", "Bad Gateway"; "Error" for a status that this proxy never makes.
 std::string_view reason_phrase(unsigned status);
 

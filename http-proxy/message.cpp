@@ -4,17 +4,8 @@
 #include <array>
 #include <cstring>
 
-#include "common/escape.hpp"
-
 namespace egress::http {
 namespace {
-
-constexpr std::size_t kShownBytes = 60;
-
-std::string quoted(std::string_view text) {
-  return "\"" + escape(text.substr(0, kShownBytes)) + (text.size() > kShownBytes ? "..." : "") +
-         "\"";
-}
 
 // RFC 9110 §5.6.2.
 constexpr std::array<bool, 256> kTokenBytes = [] {

@@ -2,18 +2,10 @@
 
 #include <algorithm>
 
-#include "common/escape.hpp"
-
 namespace egress::http {
 namespace {
 
-constexpr std::size_t kShownBytes = 80;
-
-std::string shown(std::string_view target) {
-  const auto safe = redact_target(target);
-  return "\"" + escape(std::string_view(safe).substr(0, kShownBytes)) +
-         (safe.size() > kShownBytes ? "..." : "") + "\"";
-}
+std::string shown(std::string_view target) { return quoted(redact_target(target)); }
 
 Outcome<RequestTarget> parse_authority_form(std::string_view target) {
   if (target.find('@') != target.npos) {

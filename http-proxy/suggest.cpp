@@ -63,7 +63,7 @@ std::optional<Asked> read_text(std::string_view line) {
 // Labels from the last to the first, so that a domain's names stand together; addresses behind
 // names.
 std::string sort_key(const Host& host) {
-  if (host.is_address()) return "~" + to_text(host.address());
+  if (host.is_address()) return std::string("~").append(egress::to_text(host.address()));
   std::string key;
   std::string_view rest = host.name();
   while (!rest.empty()) {

@@ -68,6 +68,7 @@ TEST_CASE("what is no host name is refused, with the reason") {
       {"<a>", "holds \"<\""},
       {"a\0b"s, "holds \"\\x00\""},
       {"a\x01", "holds \"\\x01\""},
+      {"\xf4\x96\x8c\x84.test", "write the name in its A-label form"},  // above U+10FFFF
       {"a\xff", "is not plain ASCII: write the name in its A-label form"},
       {"bad\u3002test", "is not plain ASCII: write it as \"bad.test\""},
       {"ba\u00add.test", "write it as \"bad.test\""},
