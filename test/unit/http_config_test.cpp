@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <set>
 
 #include "test/support/parse.hpp"
@@ -207,6 +208,21 @@ TEST_CASE("the rules: missing, twice, by file") {
   CHECK(by_file.errors == "");
   CHECK(by_file.config.rules_path == path);
   CHECK(by_file.config.rules.source == path);
+}
+
+TEST_CASE("the documentation has a row for each variable, with its default and meaning") {
+  std::ifstream file(std::string(EGRESS_TEST_DIR) + "/../docs/http-proxy.md");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  for (const auto& variable : variables()) {
+    INFO(variable.name);
+    const auto row = text.find("| " + std::string(variable.name) + " | ");
+    REQUIRE(row != text.npos);
+    const auto line = text.substr(row, text.find('\n', row) - row);
+    CHECK_THAT(line, Catch::Contains(std::string(variable.meaning)));
+    auto value = std::string(variable.default_value);
+    if (value.starts_with('(')) value = value.substr(1, value.size() - 2);
+    CHECK_THAT(line, Catch::Contains(value));
+  }
 }
 
 TEST_CASE("what Kubernetes sets for a Service of this name is left alone, slips are told") {
