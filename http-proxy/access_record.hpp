@@ -20,7 +20,7 @@ enum class AccessLogFormat : std::uint8_t { off, text, json };
 // What was seen of the TLS hello in a tunnel.
 enum class SniOutcome : std::uint8_t {
   not_looked,  // switched off, or not a tunnel to a name
-  match,       // the name of CONNECT, or one that the rules allow
+  match,       // the name of CONNECT
   mismatch,    // another name than that of CONNECT
   denied,      // a name that the rules deny
   absent,      // TLS without a server name

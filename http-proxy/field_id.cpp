@@ -1,3 +1,4 @@
+// Knows the fields that a proxy treats on its own.
 #include <array>
 #include <utility>
 
