@@ -101,6 +101,7 @@ class ConfigParser {
  private:
   static std::vector<std::string_view> known_names() {
     std::vector<std::string_view> names;
+    names.reserve(kVariables.size());
     for (const auto& variable : kVariables) names.push_back(variable.name);
     return names;
   }

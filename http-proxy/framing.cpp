@@ -129,7 +129,8 @@ Outcome<Body> response_body(const ResponseHead& head, Method request) {
 ChunkHead make_chunk_head(std::uint64_t size) {
   ChunkHead head{};
   char* const end = std::to_chars(head.text, head.text + 16, size, 16).ptr;
-  std::memcpy(end, "\r\n", 2);
+  end[0] = '\r';
+  end[1] = '\n';
   head.size = static_cast<std::size_t>(end - head.text) + 2;
   return head;
 }
