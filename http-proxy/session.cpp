@@ -146,7 +146,7 @@ awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   record_.reason = decision.reason;
   record_.rule_line = decision.line;
   record_.enforcement = policy_->options().enforcement;
-  worker_.metrics().count(decision, record_.enforcement);
+  worker_.metrics().count(decision, *policy_);
   if (decision.next == Next::refuse) co_return to_failure(decision, question, *policy_);
   admitted_ = std::move(decision.admitted);
   co_return std::nullopt;
@@ -155,7 +155,7 @@ awaitable<std::optional<Failure>> Session::judge(const Request& request) {
 awaitable<Outcome<std::vector<IpAddress>>> Session::resolve(const std::string& name) {
   const auto before = Clock::now();
   disarm();
-  auto answers = co_await worker_.resolve(name);
+  auto answers = co_await worker_.dialler().resolve(name);
   record_.resolve = duration_cast<milliseconds>(Clock::now() - before);
   co_return answers;
 }
@@ -178,7 +178,10 @@ awaitable<Session::After> Session::forward(const Request& request) {
     Exchange exchange(*this, request, std::move(*upstream));
     upstream.reset();
     const auto end = co_await exchange.run();
-    if (end == ExchangeEnd::origin_gone && reused) continue;
+    if (end == ExchangeEnd::origin_gone && reused) {
+      worker_.metrics().count_retry();
+      continue;
+    }
     co_return co_await after_exchange(exchange, request, end);
   }
 }
@@ -204,7 +207,7 @@ awaitable<Session::After> Session::after_exchange(Exchange& exchange, const Requ
 awaitable<Outcome<Upstream>> Session::dial(std::uint16_t port) {
   const auto before = Clock::now();
   disarm();
-  auto upstream = co_await worker_.dial(admitted_, port);
+  auto upstream = co_await worker_.dialler().dial(admitted_, port);
   record_.connect = duration_cast<milliseconds>(Clock::now() - before);
   co_return upstream;
 }
@@ -217,6 +220,8 @@ awaitable<Session::After> Session::open_tunnel(const Request& request) {
   if (!co_await write("HTTP/1.1 200 Connection established\r\n\r\n")) co_return After::close;
   record_.status = 200;
   tunnel_ = make_tunnel(std::move(*upstream), {});
+  const auto& host = request.target.authority.host;
+  if (host.is_name() && worker_.config().sni != SniCheck::off) tunnel_->host = host.name();
   co_return After::tunnel;
 }
 
@@ -224,15 +229,16 @@ TunnelStart Session::make_tunnel(Upstream upstream, std::string_view from_upstre
   const auto head = parser_.head().size;
   const auto from_client = detached_head_.empty() ? in_.view().substr(head) : in_.view();
   record_.bytes_in += head;
-  TunnelStart start{std::move(client_), std::move(upstream.socket)};
-  start.from_client = from_client;
-  start.from_upstream = from_upstream;
-  start.policy = policy_;
-  start.began = began_;
-  start.method = record_.method;
-  start.target = record_.target;
-  start.record = record_;
-  return start;
+  return {.client = std::move(client_),
+          .upstream = std::move(upstream.socket),
+          .from_client = std::string(from_client),
+          .from_upstream = std::string(from_upstream),
+          .method = std::string(record_.method),
+          .target = std::string(record_.target),
+          .host = {},
+          .policy = policy_,
+          .began = began_,
+          .record = record_};
 }
 
 awaitable<Session::After> Session::answer_options(const Request& request) {
