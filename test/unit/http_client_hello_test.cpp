@@ -155,7 +155,8 @@ TEST_CASE("malformed hellos") {
   ClientHelloReader large_record;
   CHECK(feed(large_record, {22, 3, 1, 0x50, 0}, 5) == Status::malformed);
   ClientHelloReader finely_cut;
-  CHECK(feed(finely_cut, records(hello(server_name("a.long.name.test")), 1), 5) == Status::malformed);
+  CHECK(feed(finely_cut, records(hello(server_name("a.long.name.test")), 1), 5) ==
+        Status::malformed);
   ClientHelloReader other_record;
   CHECK(feed(other_record, {22, 3, 1, 0, 1, 1, 23, 3, 3}, 20) == Status::malformed);
 }
