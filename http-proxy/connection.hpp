@@ -1,52 +1,53 @@
-// What a worker knows of each connection under way: when its time is up, and how to tell it so. The
-// deadline is a field that the worker looks at a few times a second, so that setting it for each read
-// costs no timer.
+// What a worker knows of each session under way: when its time is up, and how to tell it so.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
 #include <chrono>
 
+#include "common/net/deadlines.hpp"
+
 namespace egress::http {
 
-class Connection
-    : public boost::intrusive::list_base_hook<
-          boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
- public:
-  using Clock = std::chrono::steady_clock;
+struct ConnectionsTag;
 
-  Connection() = default;
+class Connection : public net::Deadline,
+                   public boost::intrusive::list_base_hook<
+                       boost::intrusive::tag<ConnectionsTag>,
+                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  // `wheel` must outlive the connection.
+  explicit Connection(net::Deadlines& wheel) : wheel_(wheel) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   virtual ~Connection() = default;
 
-  // The time is up: whatever waits is to end with an error. Called once for each arm().
-  virtual void on_deadline() = 0;
   // The program ends: an idle connection closes now, another after what it is at.
   virtual void on_drain() = 0;
-  // It ends at once.
+  // It ends at once: whatever waits is to end with an error.
   virtual void on_abort() = 0;
 
-  void arm(Clock::duration time) {
-    deadline_ = Clock::now() + time;
+  // After that time the connection is aborted and expired() says so.
+  void arm(std::chrono::milliseconds time) {
     expired_ = false;
+    Deadline::arm(wheel_, time);
   }
-  void disarm() { deadline_ = Clock::time_point::max(); }
   bool expired() const { return expired_; }
 
-  // For the worker.
-  void check(Clock::time_point now) {
-    if (now < deadline_) return;
-    disarm();
+ private:
+  void on_deadline() final {
     expired_ = true;
-    on_deadline();
+    on_abort();
   }
 
- private:
-  Clock::time_point deadline_ = Clock::time_point::max();
+  net::Deadlines& wheel_;
   bool expired_ = false;
 };
 
 using Connections =
-    boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>>;
+    boost::intrusive::list<Connection,
+                           boost::intrusive::base_hook<boost::intrusive::list_base_hook<
+                               boost::intrusive::tag<ConnectionsTag>,
+                               boost::intrusive::link_mode<boost::intrusive::auto_unlink>>>,
+                           boost::intrusive::constant_time_size<false>>;
 
 }  // namespace egress::http

@@ -1,12 +1,9 @@
 #include "http-proxy/dialler.hpp"
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <utility>
 
-#include "common/result.hpp"
+#include "common/net/connect.hpp"
 
 namespace egress::http {
 
@@ -14,79 +11,63 @@ namespace asio = boost::asio;
 
 namespace {
 
-// One connection being made, with its deadline.
-class Attempt final : public Connection {
- public:
-  explicit Attempt(asio::io_context& io) : socket(io) {}
+// What was asked for was right, so the client's connection may go on.
+Failure gateway_failure(unsigned status, ProxyError error, std::string text) {
+  return {status, error, std::move(text), Persistence::keep_alive, {}, {}, 0};
+}
 
-  void on_deadline() override { on_abort(); }
-  void on_drain() override {}
-  void on_abort() override {
-    error_code ignored;
-    socket.cancel(ignored);
-  }
-
-  Socket socket;
-};
-
-Failure to_failure(const error_code& error, const IpAddress& address, bool expired) {
-  const auto make = [](unsigned status, ProxyError type, std::string text) {
-    return Failure{status, type, std::move(text), Persistence::keep_alive, {}, {}, 0};
-  };
-  const auto where = to_text(address);
-  if (expired || error == asio::error::timed_out)
-    return make(504, ProxyError::connection_timeout, "No connection to " + where + " in time.");
+Failure to_failure(const std::vector<net::FailedAttempt>& failed) {
+  const std::string text = "No connection could be made: " + net::to_text(failed) + ".";
+  const auto error = failed.empty() ? error_code(asio::error::timed_out) : failed.back().error;
+  if (error == asio::error::timed_out)
+    return gateway_failure(504, ProxyError::connection_timeout, text);
   if (error == asio::error::connection_refused)
-    return make(502, ProxyError::connection_refused, where + " refused the connection.");
+    return gateway_failure(502, ProxyError::connection_refused, text);
   if (error == asio::error::no_descriptors)
-    return make(503, ProxyError::connection_limit_reached, "No more connections can be opened.");
+    return gateway_failure(503, ProxyError::connection_limit_reached, text);
   if (error == asio::error::network_unreachable || error == asio::error::host_unreachable)
-    return make(502, ProxyError::destination_ip_unroutable, "There is no route to " + where + ".");
-  return make(502, ProxyError::destination_unavailable,
-              "No connection to " + where + ": " + errno_to_text(error.value()) + ".");
+    return gateway_failure(502, ProxyError::destination_ip_unroutable, text);
+  return gateway_failure(502, ProxyError::destination_unavailable, text);
 }
 
 }  // namespace
 
-awaitable<Outcome<std::vector<IpAddress>>> Dialler::resolve(const std::string& name) {
-  asio::ip::tcp::resolver resolver(io_);
-  error_code error;
-  const auto found = co_await resolver.async_resolve(
-      name, "80", asio::redirect_error(asio::use_awaitable, error));
-  std::vector<IpAddress> addresses;
-  for (const auto& entry : found) addresses.push_back(to_ip_address(entry.endpoint().address()));
-  if (error && error != asio::error::host_not_found) {
-    co_return Failure{502, ProxyError::dns_error, "The name " + name + " could not be resolved.",
-                      Persistence::keep_alive, {}, {}, 0};
-  }
-  co_return addresses;
+net::ResolverOptions resolver_options(const DnsSettings& dns) {
+  net::ResolverOptions options;
+  options.timeout = dns.timeout;
+  options.least_ttl = dns.least_ttl;
+  options.most_ttl = dns.most_ttl;
+  options.most_negative_ttl = dns.most_negative_ttl;
+  options.serve_stale = dns.serve_stale;
+  options.cache_entries = dns.cache_entries;
+  return options;
 }
 
-awaitable<Outcome<Upstream>> Dialler::dial(std::span<const IpAddress> addresses,
-                                           std::uint16_t port) {
-  auto left = config_.deadlines.connect;
-  Failure failure;
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    const auto begin = Connection::Clock::now();
-    Attempt attempt(io_);
-    connections_.push_back(attempt);
-    attempt.arm(left / static_cast<int>(addresses.size() - i));
-    error_code error;
-    const asio::ip::tcp::endpoint endpoint(to_asio(addresses[i]), port);
-    attempt.socket.open(endpoint.protocol(), error);
-    if (!error) {
-      co_await attempt.socket.async_connect(endpoint,
-                                            asio::redirect_error(asio::use_awaitable, error));
-    }
-    if (!error) {
-      attempt.socket.set_option(asio::ip::tcp::no_delay(true), error);
-      co_return Upstream{std::move(attempt.socket), {addresses[i], port}};
-    }
-    failure = to_failure(error, addresses[i], attempt.expired());
-    left -= std::chrono::duration_cast<std::chrono::milliseconds>(Connection::Clock::now() - begin);
-    if (left <= left.zero()) break;
+awaitable<Outcome<std::vector<IpAddress>>> resolve(net::Resolver& resolver,
+                                                   const std::string& name) {
+  auto resolution = resolver.cached(name);
+  if (!resolution) resolution = co_await resolver.resolve(name);
+  switch (resolution->status) {
+    case net::ResolveStatus::ok:
+    case net::ResolveStatus::not_found: co_return std::move(resolution->addresses);
+    case net::ResolveStatus::timeout:
+      co_return gateway_failure(504, ProxyError::dns_timeout,
+                                "DNS did not say in time where " + name + " is.");
+    case net::ResolveStatus::failed: break;
   }
-  co_return failure;
+  co_return gateway_failure(502, ProxyError::dns_error,
+                            "DNS could not say where " + name + " is: its servers failed.");
+}
+
+awaitable<Outcome<Upstream>> dial(DialRequest request) {
+  std::vector<net::Endpoint> endpoints;
+  for (const auto& address : request.addresses) endpoints.push_back({address, request.port});
+  if (endpoints.size() > 1) endpoints = net::interleave_families(endpoints);
+  net::ConnectOptions options;
+  options.deadline = request.deadline;
+  auto outcome = co_await net::connect(std::move(endpoints), options);
+  if (!outcome.ok()) co_return to_failure(outcome.failed);
+  co_return Upstream{std::move(*outcome.socket), outcome.endpoint};
 }
 
 }  // namespace egress::http

@@ -1,12 +1,13 @@
 #include "http-proxy/explain.hpp"
 
 #include <netdb.h>
+#include <netinet/in.h>
 
+#include <cstddef>
 #include <memory>
 #include <vector>
 
 #include "http-proxy/request_target.hpp"
-#include "http-proxy/session_io.hpp"
 
 namespace egress::http {
 namespace {
@@ -24,13 +25,11 @@ std::vector<IpAddress> resolve(const std::string& name) {
   const std::unique_ptr<addrinfo, FreeAddresses> owner(found);
   std::vector<IpAddress> addresses;
   for (const auto* entry = found; entry != nullptr; entry = entry->ai_next) {
-    const boost::asio::ip::tcp::endpoint endpoint = [&] {
-      boost::asio::ip::tcp::endpoint value;
-      value.resize(entry->ai_addrlen);
-      std::memcpy(value.data(), entry->ai_addr, entry->ai_addrlen);
-      return value;
-    }();
-    addresses.push_back(to_ip_address(endpoint.address()));
+    const auto* const raw = reinterpret_cast<const std::uint8_t*>(entry->ai_addr);
+    const bool v4 = entry->ai_family == AF_INET;
+    addresses.push_back(IpAddress::from_bytes(
+        {raw + (v4 ? offsetof(sockaddr_in, sin_addr) : offsetof(sockaddr_in6, sin6_addr)),
+         v4 ? 4U : 16U}));
   }
   return addresses;
 }

@@ -3,6 +3,7 @@
 #include <boost/asio/error.hpp>
 #include <utility>
 
+#include "http-proxy/dialler.hpp"
 #include "http-proxy/error_page.hpp"
 #include "http-proxy/session_exchange.hpp"
 
@@ -29,18 +30,16 @@ Failure head_timeout() {
 
 }  // namespace
 
-Session::Session(Worker& worker, Socket client)
-    : worker_(worker), client_(std::move(client)), parser_(worker.config().limits.head) {
-  error_code error;
-  const auto peer = client_.remote_endpoint(error);
-  if (!error) client_address_ = to_ip_address(peer.address());
-  client_port_ = peer.port();
+Session::Session(Worker& worker, Socket client, const net::Endpoint& peer)
+    : Connection(worker.deadlines()),
+      worker_(worker),
+      client_(std::move(client)),
+      peer_(peer),
+      parser_(worker_.config().limits.head) {
   worker_.add(*this);
 }
 
 Session::~Session() = default;
-
-void Session::on_deadline() { on_abort(); }
 
 void Session::on_drain() {
   if (idle_) on_abort();
@@ -138,7 +137,7 @@ awaitable<std::optional<Failure>> Session::judge(const Request& request) {
       request.method == Method::connect ? Access::tunnel : Access::forward};
   auto decision = policy_->decide(question);
   if (decision.next == Next::resolve) {
-    const auto resolved = co_await resolve(question.host.name());
+    const auto resolved = co_await resolve_host(question.host.name());
     if (!resolved) co_return resolved.error();
     decision = policy_->decide(question, *resolved);
   }
@@ -152,10 +151,10 @@ awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   co_return std::nullopt;
 }
 
-awaitable<Outcome<std::vector<IpAddress>>> Session::resolve(const std::string& name) {
+awaitable<Outcome<std::vector<IpAddress>>> Session::resolve_host(const std::string& name) {
   const auto before = Clock::now();
   disarm();
-  auto answers = co_await worker_.dialler().resolve(name);
+  auto answers = co_await resolve(worker_.resolver(), name);
   record_.resolve = duration_cast<milliseconds>(Clock::now() - before);
   co_return answers;
 }
@@ -169,7 +168,7 @@ awaitable<Session::After> Session::forward(const Request& request) {
   for (bool reused = upstream.has_value();; reused = false) {
     worker_.metrics().count_upstream(reused ? Reuse::pooled : Reuse::fresh);
     if (!upstream) {
-      auto dialled = co_await dial(port);
+      auto dialled = co_await dial_upstream(port);
       if (!dialled) co_return co_await refuse(dialled.error(), &request);
       upstream = std::move(*dialled);
     }
@@ -204,16 +203,16 @@ awaitable<Session::After> Session::after_exchange(Exchange& exchange, const Requ
   co_return co_await refuse(exchange.take_failure(), &request);
 }
 
-awaitable<Outcome<Upstream>> Session::dial(std::uint16_t port) {
+awaitable<Outcome<Upstream>> Session::dial_upstream(std::uint16_t port) {
   const auto before = Clock::now();
   disarm();
-  auto upstream = co_await worker_.dialler().dial(admitted_, port);
+  auto upstream = co_await dial({admitted_, port, worker_.config().deadlines.connect});
   record_.connect = duration_cast<milliseconds>(Clock::now() - before);
   co_return upstream;
 }
 
 awaitable<Session::After> Session::open_tunnel(const Request& request) {
-  auto upstream = co_await dial(request.target.authority.port);
+  auto upstream = co_await dial_upstream(request.target.authority.port);
   if (!upstream) co_return co_await refuse(upstream.error(), &request);
   record_.upstream = upstream->endpoint.address;
   record_.upstream_port = upstream->endpoint.port;
@@ -304,8 +303,8 @@ void Session::begin_record() {
   record_ = {};
   record_.time = std::chrono::system_clock::now();
   began_ = Clock::now();
-  record_.client = client_address_;
-  record_.client_port = client_port_;
+  record_.client = peer_.address;
+  record_.client_port = peer_.port;
   record_.method = parser_.head().method_text;
   record_.target = parser_.head().target;
 }

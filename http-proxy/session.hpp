@@ -34,7 +34,7 @@ enum class ExchangeEnd : std::uint8_t {
 class Session final : public Connection {
  public:
   // `worker` must outlive the session.
-  Session(Worker& worker, Socket client);
+  Session(Worker& worker, Socket client, const net::Endpoint& peer);
   ~Session() override;
 
   // Serves until the connection ends or becomes a tunnel, which the caller then runs.
@@ -46,8 +46,7 @@ class Session final : public Connection {
 
   enum class After : std::uint8_t { keep_alive, close, tunnel };
 
-  // Connection: what the worker tells of the time and of the end.
-  void on_deadline() override;
+  // What the worker, and the deadline, tell.
   void on_drain() override;
   void on_abort() override;
 
@@ -55,8 +54,8 @@ class Session final : public Connection {
   awaitable<bool> refuse_head(Failure failure);
   awaitable<After> serve();
   awaitable<std::optional<Failure>> judge(const Request& request);
-  awaitable<Outcome<std::vector<IpAddress>>> resolve(const std::string& name);
-  awaitable<Outcome<Upstream>> dial(std::uint16_t port);
+  awaitable<Outcome<std::vector<IpAddress>>> resolve_host(const std::string& name);
+  awaitable<Outcome<Upstream>> dial_upstream(std::uint16_t port);
   awaitable<After> forward(const Request& request);
   awaitable<After> after_exchange(Exchange& exchange, const Request& request, ExchangeEnd end);
   awaitable<After> open_tunnel(const Request& request);
@@ -74,8 +73,7 @@ class Session final : public Connection {
   Worker& worker_;
   Socket client_;
   Exchange* exchange_ = nullptr;  // while one is under way
-  IpAddress client_address_;
-  std::uint16_t client_port_ = 0;
+  net::Endpoint peer_;
   ReadBuffer in_;
   RequestParser parser_;
   std::string detached_head_;

@@ -84,23 +84,4 @@ void make_close_abortive(Socket& socket) {
   socket.set_option(asio::socket_base::linger(true, 0), ignored);
 }
 
-IpAddress to_ip_address(const asio::ip::address& address) {
-  if (address.is_v4()) return IpAddress::from_bytes(address.to_v4().to_bytes());
-  const auto v6 = address.to_v6();
-  if (v6.is_v4_mapped())
-    return IpAddress::from_bytes(asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_bytes());
-  return IpAddress::from_bytes(v6.to_bytes());
-}
-
-asio::ip::address to_asio(const IpAddress& address) {
-  if (address.is_v4()) {
-    asio::ip::address_v4::bytes_type bytes;
-    std::copy(address.bytes().begin(), address.bytes().end(), bytes.begin());
-    return asio::ip::address_v4(bytes);
-  }
-  asio::ip::address_v6::bytes_type bytes;
-  std::copy(address.bytes().begin(), address.bytes().end(), bytes.begin());
-  return asio::ip::address_v6(bytes);
-}
-
 }  // namespace egress::http

@@ -10,10 +10,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
-#include <cstdint>
 #include <string_view>
 
-#include "common/ip.hpp"
 #include "http-proxy/session_buffer.hpp"
 
 namespace egress::http {
@@ -55,8 +53,5 @@ bool is_quiet(Socket& socket);
 
 // Lets close() send a reset instead of a clean end.
 void make_close_abortive(Socket& socket);
-
-IpAddress to_ip_address(const boost::asio::ip::address& address);
-boost::asio::ip::address to_asio(const IpAddress& address);
 
 }  // namespace egress::http

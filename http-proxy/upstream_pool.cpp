@@ -1,15 +1,9 @@
 #include "http-proxy/upstream_pool.hpp"
 
 #include <algorithm>
-#include <string_view>
+#include <iterator>
 
 namespace egress::http {
-
-std::size_t EndpointHash::operator()(const Endpoint& endpoint) const {
-  const auto bytes = endpoint.address.bytes();
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return std::hash<std::string_view>{}(text) ^ (std::size_t{endpoint.port} << 17U);
-}
 
 std::optional<Upstream> UpstreamPool::take(std::span<const IpAddress> addresses,
                                            std::uint16_t port) {

@@ -12,25 +12,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/net/endpoint.hpp"
 #include "http-proxy/session_io.hpp"
 
 namespace egress::http {
 
-// Resolved: an address that the rules have admitted, and a port.
-struct Endpoint {
-  IpAddress address;
-  std::uint16_t port = 0;
-
-  bool operator==(const Endpoint&) const = default;
-};
-
-struct EndpointHash {
-  std::size_t operator()(const Endpoint& endpoint) const;
-};
-
 struct Upstream {
   Socket socket;
-  Endpoint endpoint;
+  net::Endpoint endpoint;
 };
 
 class UpstreamPool {
@@ -65,7 +54,7 @@ class UpstreamPool {
 
   Options options_;
   std::list<Idle> idle_;  // the oldest first
-  std::unordered_map<Endpoint, std::vector<Position>, EndpointHash> by_endpoint_;
+  std::unordered_map<net::Endpoint, std::vector<Position>> by_endpoint_;
 };
 
 }  // namespace egress::http
