@@ -35,7 +35,8 @@ class AccessLog {
 
  private:
   void run();
-  bool write_out(std::string_view text);
+  // Removes what was written; false where the rest cannot be.
+  bool write_out(std::string_view& text);
   void drop(std::string_view lines);
   bool is_over_time();
 

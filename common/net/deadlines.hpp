@@ -28,7 +28,7 @@ class Deadline : public boost::intrusive::list_base_hook<
 
  protected:
   Deadline() = default;
-  ~Deadline() = default;
+  virtual ~Deadline() = default;
 
  private:
   friend class Deadlines;

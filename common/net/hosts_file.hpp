@@ -44,7 +44,7 @@ class HostsFile {
   };
 
   std::string path_;
-  Clock::time_point checked_ = Clock::time_point::min();
+  Clock::time_point next_check_ = Clock::time_point::min();
   Version version_;
   HostsTable table_;
 };

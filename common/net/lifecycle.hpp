@@ -45,10 +45,11 @@ class Lifecycle {
   std::string not_ready_because() const;
 
  private:
+  enum class Finish : std::uint8_t { drained, now };
+
   void wait_for_signal();
-  void close_listeners();
   void poll();
-  void finish();
+  void finish(Finish how);
 
   boost::asio::signal_set signals_;
   boost::asio::steady_timer timer_;
@@ -56,8 +57,9 @@ class Lifecycle {
   Hooks hooks_;
   std::function<bool()> is_idle_;
   std::chrono::steady_clock::time_point deadline_;
+  std::chrono::steady_clock::time_point close_listeners_at_;
   Stage stage_ = Stage::starting;
-  bool listening_ = true;
+  bool is_listening_ = true;
 };
 
 }  // namespace egress::net

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/intrusive/list.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -41,7 +40,7 @@ struct RelayBytes {
 
 enum class Inspection : std::uint8_t {
   pass,    // send it on, and show the next bytes
-  hold,    // keep it back until a later answer; what is held counts as one piece no more
+  hold,    // keep it back until a later answer
   finish,  // send it on, and show no more
   refuse,  // end the relay; nothing held is sent
 };
@@ -81,22 +80,15 @@ class Relays {
   void start(RelayStart start);
   void abort();
 
-  std::size_t active() const { return active_; }
+  std::size_t active() const;
   // Moved by all relays that there were, those under way included.
-  RelayBytes total() const { return total_; }
+  RelayBytes total() const;
 
  private:
   class Relay;
-  using List = boost::intrusive::list<Relay, boost::intrusive::constant_time_size<false>>;
-  struct Impl;
+  struct Shared;
 
-  boost::asio::io_context& io_;
-  Deadlines& deadlines_;
-  RelayOptions options_;
-  PipePool pipes_;
-  std::unique_ptr<Impl> impl_;
-  RelayBytes total_;
-  std::size_t active_ = 0;
+  std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace egress::net

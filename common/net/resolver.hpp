@@ -36,6 +36,7 @@ struct ResolverOptions {
   std::size_t questions = 1000;  // in flight at once; more fail at once
   std::string resolv_conf = "/etc/resolv.conf";
   std::string hosts = "/etc/hosts";
+  std::uint16_t port = 53;  // of the servers that resolv.conf names
 };
 
 enum class ResolveStatus : std::uint8_t {
