@@ -43,7 +43,8 @@ std::string describe_open_question(const Policy& policy, const std::string& name
   return text + "line " + std::to_string(match.line) + ", \"" +
          (rule == nullptr ? std::string{} : to_text(*rule)) + "\", says " +
          std::string(to_text(match.verdict)) +
-         ", unless a rule about an address stands before it, or the address is refused on its own\n";
+         ", unless a rule about an address stands before it, or the address is refused on its "
+         "own\n";
 }
 
 }  // namespace
@@ -64,7 +65,8 @@ boost::system::result<Explanation, std::string> explain(const HttpProxyConfig& c
     const auto match = policy.decide_name(name);
     return Explanation{match ? match.verdict : Verdict::deny, describe_open_question(policy, name)};
   }
-  if (decision.next == Next::resolve) decision = policy.decide(question, resolve(question.host.name()));
+  if (decision.next == Next::resolve)
+    decision = policy.decide(question, resolve(question.host.name()));
   std::string text = explain(decision, policy) + "\n";
   for (const auto& address : decision.admitted) text += "  connects to " + to_text(address) + "\n";
   return Explanation{decision.verdict, std::move(text)};

@@ -18,8 +18,8 @@ struct Explanation {
   std::string text;  // with line ends
 };
 
-// `asked_for` is a URL of http, or HOST:PORT, which a client would CONNECT to. Errors: what is wrong
-// with it, in a sentence.
+// `asked_for` is a URL of http, or HOST:PORT, which a client would CONNECT to. Errors: what is
+// wrong with it, in a sentence.
 boost::system::result<Explanation, std::string> explain(const HttpProxyConfig& config,
                                                         std::string_view asked_for,
                                                         Resolving resolving);

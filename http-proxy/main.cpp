@@ -112,8 +112,8 @@ class Program {
   }
 
   ExitCode print_explanation() {
-    const auto explained = explain(
-        config_, *options_.explain, options_.resolve ? Resolving::asked : Resolving::not_asked);
+    const auto explained = explain(config_, *options_.explain,
+                                   options_.resolve ? Resolving::asked : Resolving::not_asked);
     if (!explained) {
       std::cerr << kProgram << ": " << explained.error() << "\n";
       return ExitCode::usage;

@@ -14,8 +14,8 @@ using Type = MetricsText::Type;
 constexpr std::array<std::string_view, 6> kClasses{"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 constexpr std::array<std::string_view, 3> kVerdicts{"deny", "allow", "would-deny"};
 constexpr std::array<std::string_view, 2> kReuses{"fresh", "pooled"};
-constexpr std::array<std::string_view, 7> kResolverEvents{
-    "cached", "asked", "merged", "stale", "timeout", "failed", "not_found"};
+constexpr std::array<std::string_view, 7> kResolverEvents{"cached",  "asked",  "merged",   "stale",
+                                                          "timeout", "failed", "not_found"};
 constexpr std::size_t kWouldDeny = 2;
 
 using Threads = std::span<const Metrics* const>;
@@ -72,7 +72,7 @@ void Metrics::count(const AccessRecord& record) {
 }
 
 void Metrics::set_resolver(const net::ResolverCounts& counts) {
-  const std::uint64_t values[] = {counts.hits,     counts.questions, counts.merged, counts.stale,
+  const std::uint64_t values[] = {counts.hits,     counts.questions, counts.merged,   counts.stale,
                                   counts.timeouts, counts.failures,  counts.not_found};
   for (std::size_t i = 0; i < resolver_.size(); ++i) resolver_[i].set(values[i]);
 }

@@ -31,7 +31,7 @@ class Metrics {
 
   void set_resolver(const net::ResolverCounts& counts);
 
-  net::Count connections;  // of clients, since the start
+  net::Count connections;          // of clients, since the start
   net::Count connections_refused;  // over the limit of one client
   net::Count sessions_failed;      // memory ran out
   net::Count tunnels_opened;

@@ -30,8 +30,7 @@ std::optional<RuleTable> RulesFile::poll(Diagnostics& diagnostics) {
   if (now == last_) return std::nullopt;
   last_ = now;
   const Environment environment({{"EGRESS_HTTP_PROXY_DESTINATION_FILE", path_}});
-  const auto text =
-      read_table_variable(environment, "EGRESS_HTTP_PROXY_DESTINATION", diagnostics);
+  const auto text = read_table_variable(environment, "EGRESS_HTTP_PROXY_DESTINATION", diagnostics);
   if (!text) return RuleTable{};
   return parse_rules(*text, diagnostics);
 }

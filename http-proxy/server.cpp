@@ -80,7 +80,10 @@ class Server {
                   hooks_.info("draining");
                   for (auto& worker : workers_) worker->drain();
                 },
-            .abort = [this] { for (auto& worker : workers_) worker->abort(); },
+            .abort =
+                [this] {
+                  for (auto& worker : workers_) worker->abort();
+                },
             .end = [this] { io_.stop(); }};
   }
 
@@ -94,8 +97,9 @@ class Server {
     const auto policy = std::make_shared<const Policy>(config_.rules, config_.policy);
     const std::size_t count = config_.threads == 0 ? net::usable_cpus() : config_.threads;
     const Worker::Shared shared{
-        config_, pseudonym_, access_log_, slots_, clients_,
-        std::max<std::size_t>(1, std::min(slots_.limit() / 4, kMostPooled) / count)};
+        config_,     pseudonym_,
+        access_log_, slots_,
+        clients_,    std::max<std::size_t>(1, std::min(slots_.limit() / 4, kMostPooled) / count)};
     for (std::size_t i = 0; i < count; ++i) {
       auto worker = Worker::open(shared, policy);
       if (!worker) return worker.error();
@@ -139,18 +143,18 @@ class Server {
 
   std::string status_json() const {
     const auto why = lifecycle_.not_ready_because();
-    return nlohmann::json{
-        {"version", kVersion},
-        {"stage", why.empty() ? "ready" : why},
-        {"threads", workers_.size()},
-        {"connections", {{"open", slots_.used()}, {"limit", slots_.limit()}}},
-        {"rules",
-         {{"source", config_.rules.source},
-          {"count", config_.rules.rules.size()},
-          {"enforced", config_.policy.enforcement == Enforcement::on},
-          {"newer_rules_refused", rules_refused_}}},
-        {"name", pseudonym_}}
-        .dump(2) + "\n";
+    return nlohmann::json{{"version", kVersion},
+                          {"stage", why.empty() ? "ready" : why},
+                          {"threads", workers_.size()},
+                          {"connections", {{"open", slots_.used()}, {"limit", slots_.limit()}}},
+                          {"rules",
+                           {{"source", config_.rules.source},
+                            {"count", config_.rules.rules.size()},
+                            {"enforced", config_.policy.enforcement == Enforcement::on},
+                            {"newer_rules_refused", rules_refused_}}},
+                          {"name", pseudonym_}}
+               .dump(2) +
+           "\n";
   }
 
   void watch_rules() {

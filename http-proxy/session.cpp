@@ -132,9 +132,8 @@ void Session::detach_head() {
 // What to answer where the rules do not let the request pass; else admitted_ is filled.
 awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   policy_ = worker_.policy();
-  const Question question{
-      request.target.authority.host, request.target.authority.port,
-      request.method == Method::connect ? Access::tunnel : Access::forward};
+  const Question question{request.target.authority.host, request.target.authority.port,
+                          request.method == Method::connect ? Access::tunnel : Access::forward};
   auto decision = policy_->decide(question);
   if (decision.next == Next::resolve) {
     const auto resolved = co_await resolve_host(question.host.name());
@@ -194,9 +193,7 @@ awaitable<Session::After> Session::after_exchange(Exchange& exchange, const Requ
       tunnel_ = make_tunnel(exchange.take_upstream(), exchange.unread());
       co_return After::tunnel;
     case ExchangeEnd::client_gone: co_return After::close;
-    case ExchangeEnd::cut_short:
-      make_close_abortive(client_);
-      co_return After::close;
+    case ExchangeEnd::cut_short: make_close_abortive(client_); co_return After::close;
     case ExchangeEnd::origin_gone:
     case ExchangeEnd::failed: break;
   }
@@ -259,10 +256,9 @@ awaitable<Session::After> Session::refuse(Failure failure, const Request* reques
   unread_ = !keeps;
   const auto policy = policy_ ? policy_ : worker_.policy();
   out_.clear();
-  append_error_response(failure,
-                        {has_head_ ? &parser_.head() : nullptr, worker_.pseudonym(),
-                         policy->table().source},
-                        out_);
+  append_error_response(
+      failure, {has_head_ ? &parser_.head() : nullptr, worker_.pseudonym(), policy->table().source},
+      out_);
   record_.status = failure.status;
   record_.error = failure.error;
   co_return co_await write(out_) && keeps ? After::keep_alive : After::close;

@@ -1,6 +1,6 @@
 // One client connection: reads its requests one after the other, asks the rules, passes what they
-// allow to an upstream, and answers what they do not. A request for a tunnel ends the session, which
-// hands both connections over. Owned by the coroutine that runs it; knows no other session.
+// allow to an upstream, and answers what they do not. A request for a tunnel ends the session,
+// which hands both connections over. Owned by the coroutine that runs it; knows no other session.
 #pragma once
 
 #include <chrono>
@@ -77,17 +77,17 @@ class Session final : public Connection {
   ReadBuffer in_;
   RequestParser parser_;
   std::string detached_head_;
-  std::string request_head_;  // to the upstream
-  std::string out_;           // to the client
+  std::string request_head_;              // to the upstream
+  std::string out_;                       // to the client
   std::shared_ptr<const Policy> policy_;  // of this request: a reload takes the next one
   std::vector<IpAddress> admitted_;
   AccessRecord record_;
   Clock::time_point began_;
   std::optional<TunnelStart> tunnel_;
-  bool has_head_ = false;   // parser_.head() is whole
-  bool idle_ = false;       // between requests: may be closed without loss
-  bool unread_ = false;     // the client may still be sending what nobody will read
-  bool answered_ = false;   // at least one request was served
+  bool has_head_ = false;  // parser_.head() is whole
+  bool idle_ = false;      // between requests: may be closed without loss
+  bool unread_ = false;    // the client may still be sending what nobody will read
+  bool answered_ = false;  // at least one request was served
 };
 
 }  // namespace egress::http

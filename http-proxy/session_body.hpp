@@ -44,7 +44,6 @@ class BodyRelay {
  public:
   explicit BodyRelay(BodyFlow flow) : flow_(std::move(flow)), left_(flow_.from.length) {}
 
-
   awaitable<void> run();
 
   // While it runs: the source is the slow one.

@@ -1,5 +1,5 @@
-// The bytes that were read from a peer and not used yet: one contiguous block, grown on demand up to
-// a limit that the caller keeps. Reads nothing itself.
+// The bytes that were read from a peer and not used yet: one contiguous block, grown on demand up
+// to a limit that the caller keeps. Reads nothing itself.
 #pragma once
 
 #include <cstddef>

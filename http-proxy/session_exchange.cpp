@@ -85,8 +85,7 @@ awaitable<ExchangeEnd> Exchange::receive_response() {
     if (status == 101) co_return co_await pass_upgrade();
     if (status >= 200) co_return co_await pass_response();
     if (interim == kMostInterimResponses)
-      co_return fail(bad_response(ProxyError::http_protocol_error,
-                                  "The origin sent too many interim responses."));
+      co_return break_protocol("The origin sent too many interim responses.");
     if (!co_await pass_interim()) co_return ExchangeEnd::client_gone;
   }
 }
@@ -108,7 +107,7 @@ awaitable<bool> Exchange::pass_interim() {
   const auto& head = parser_.head();
   bool written = true;
   if (session_.parser_.head().version == Version::http11) {
-    append_head({}, session_.out_);
+    append_head(Body{}, session_.out_);
     written = co_await session_.write(session_.out_);
   }
   buffer_.consume(head.size);
@@ -118,15 +117,13 @@ awaitable<bool> Exchange::pass_interim() {
 }
 
 awaitable<ExchangeEnd> Exchange::pass_upgrade() {
-  if (request_.upgrade.empty()) {
-    co_return fail(bad_response(ProxyError::http_protocol_error,
-                                "The origin switched protocols, which nobody asked for."));
-  }
-  append_head({}, session_.out_);
+  if (request_.upgrade.empty())
+    co_return break_protocol("The origin switched protocols, which nobody asked for.");
+  append_head(Body{}, session_.out_);
   session_.record_.status = 101;
-  if (!co_await session_.write(session_.out_)) co_return ExchangeEnd::client_gone;
+  const bool written = co_await session_.write(session_.out_);
   buffer_.consume(parser_.head().size);
-  co_return ExchangeEnd::upgraded;
+  co_return written ? ExchangeEnd::upgraded : ExchangeEnd::client_gone;
 }
 
 awaitable<ExchangeEnd> Exchange::pass_response() {
@@ -135,8 +132,7 @@ awaitable<ExchangeEnd> Exchange::pass_response() {
   if (!from) co_return fail(from.error());
   const auto options = connection_options(head.fields);
   if (!options)
-    co_return fail(bad_response(ProxyError::http_protocol_error,
-                                "Connection lists too many fields in the origin's response."));
+    co_return break_protocol("Connection lists too many fields in the origin's response.");
   const auto to = client_body(*from, session_.parser_.head().version);
   upstream_persistence_ = from->kind == BodyKind::until_close
                               ? Persistence::close
@@ -184,17 +180,31 @@ ExchangeEnd Exchange::fail(Failure failure) {
   return ExchangeEnd::failed;
 }
 
+ExchangeEnd Exchange::break_protocol(std::string_view sentence) {
+  return fail(bad_response(ProxyError::http_protocol_error, std::string(sentence)));
+}
+
 // The origin's side ended before a whole head had come.
 ExchangeEnd Exchange::lost(error_code error) {
   if (request_body_ != nullptr && request_body_->result().end == BodyEnd::malformed)
     return fail(bad_request(std::string(request_body_->result().fault)));
   if (session_.expired() && client_stalled_) {
-    return fail({408, ProxyError::http_request_error, "The body of the request did not come in time.",
-                 Persistence::close, {}, {}, 0});
+    return fail({408,
+                 ProxyError::http_request_error,
+                 "The body of the request did not come in time.",
+                 Persistence::close,
+                 {},
+                 {},
+                 0});
   }
   if (session_.expired()) {
-    return fail({504, ProxyError::http_response_timeout, "The origin did not answer in time.",
-                 Persistence::close, {}, {}, 0});
+    return fail({504,
+                 ProxyError::http_response_timeout,
+                 "The origin did not answer in time.",
+                 Persistence::close,
+                 {},
+                 {},
+                 0});
   }
   const bool closed_here = error == asio::error::operation_aborted || !upstream_.socket.is_open();
   if (closed_here) return ExchangeEnd::client_gone;

@@ -1,6 +1,6 @@
-// One request on one upstream connection, up to the end of its response: sends the rewritten head and
-// the body, passes interim responses and the final one on, and tells how it ended. The upstream goes
-// back to the pool only after an exchange that both sides agree is over.
+// One request on one upstream connection, up to the end of its response: sends the rewritten head
+// and the body, passes interim responses and the final one on, and tells how it ended. The upstream
+// goes back to the pool only after an exchange that both sides agree is over.
 #pragma once
 
 #include <optional>
@@ -23,8 +23,8 @@ class Exchange {
   // Whatever waits ends with an error.
   void cancel();
 
-  Failure take_failure() { return std::move(failure_); }     // of origin_gone and failed
-  Upstream take_upstream() { return std::move(upstream_); }  // of upgraded
+  Failure take_failure() { return std::move(failure_); }      // of origin_gone and failed
+  Upstream take_upstream() { return std::move(upstream_); }   // of upgraded
   std::string_view unread() const { return buffer_.view(); }  // what came behind a 101
 
  private:
@@ -37,6 +37,7 @@ class Exchange {
   awaitable<bool> pass_interim();
 
   ExchangeEnd fail(Failure failure);
+  ExchangeEnd break_protocol(std::string_view sentence);
   ExchangeEnd lost(error_code error);
   ExchangeEnd end_of(const BodyResult& result);
   ExchangeEnd complete();

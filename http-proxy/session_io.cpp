@@ -57,7 +57,8 @@ error_code write_now(Socket& socket, Gather& gather) {
 awaitable<error_code> write_rest(Socket& socket, Gather& gather) {
   error_code error;
   while (!error && !gather.empty()) {
-    co_await socket.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, error));
+    co_await socket.async_wait(Socket::wait_write,
+                               asio::redirect_error(asio::use_awaitable, error));
     if (!error) error = write_now(socket, gather);
   }
   co_return error;
@@ -74,8 +75,7 @@ awaitable<error_code> read_some(Socket& socket, ReadBuffer& buffer) {
 
 bool is_quiet(Socket& socket) {
   char byte = 0;
-  const ssize_t count =
-      ::recv(socket.native_handle(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t count = ::recv(socket.native_handle(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
   return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 

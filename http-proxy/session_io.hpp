@@ -1,5 +1,5 @@
-// Reads and writes of a session on Asio's sockets, arranged for few system calls: a write is tried at
-// once and waits only where the socket is full. Every wait ends when the socket is cancelled or
+// Reads and writes of a session on Asio's sockets, arranged for few system calls: a write is tried
+// at once and waits only where the socket is full. Every wait ends when the socket is cancelled or
 // closed, which is how deadlines reach it.
 #pragma once
 
@@ -40,7 +40,8 @@ class Gather {
   std::size_t count_ = 0;
 };
 
-// Writes what the socket takes now. would_block is no error here: look at `gather` for what is left.
+// Writes what the socket takes now. would_block is no error here: look at `gather` for what is
+// left.
 error_code write_now(Socket& socket, Gather& gather);
 // The rest, waiting as long as it takes.
 awaitable<error_code> write_rest(Socket& socket, Gather& gather);

@@ -1,6 +1,6 @@
-// Idle connections to origins, kept for the next request to the same endpoint. Hands out only what is
-// open and has nothing waiting to be read, so that bytes nobody asked for reach nobody. One for each
-// thread; connects nothing.
+// Idle connections to origins, kept for the next request to the same endpoint. Hands out only what
+// is open and has nothing waiting to be read, so that bytes nobody asked for reach nobody. One for
+// each thread; connects nothing.
 #pragma once
 
 #include <chrono>

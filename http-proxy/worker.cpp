@@ -24,7 +24,8 @@ awaitable<void> serve_client(Worker& worker, net::Accepted accepted, ClientCount
   auto tunnel = co_await session->run();
   // A tunnel may last for hours: what a session holds is given back before it begins.
   session.reset();
-  if (tunnel) start_tunnel(worker, std::move(*tunnel), {std::move(accepted.slot), std::move(place)});
+  if (tunnel)
+    start_tunnel(worker, std::move(*tunnel), {std::move(accepted.slot), std::move(place)});
 }
 
 }  // namespace
@@ -94,9 +95,13 @@ void Worker::accept(net::Accepted accepted) {
 void Worker::refuse(net::Accepted accepted) {
   metrics_.connections_refused.add();
   std::string page;
-  append_error_response({503, ProxyError::connection_limit_reached,
+  append_error_response({503,
+                         ProxyError::connection_limit_reached,
                          "This client has as many connections as it may have.",
-                         Persistence::close, {}, {}, 0},
+                         Persistence::close,
+                         {},
+                         {},
+                         0},
                         {nullptr, pseudonym(), policy_->table().source}, page);
   Gather gather;
   gather.add(page);
