@@ -193,7 +193,7 @@ awaitable<Session::After> Session::after_exchange(Exchange& exchange, const Requ
       tunnel_ = make_tunnel(exchange.take_upstream(), exchange.unread());
       co_return After::tunnel;
     case ExchangeEnd::client_gone: co_return After::close;
-    case ExchangeEnd::cut_short: make_close_abortive(client_); co_return After::close;
+    case ExchangeEnd::cut_short: reset(client_); co_return After::close;
     case ExchangeEnd::origin_gone:
     case ExchangeEnd::failed: break;
   }

@@ -79,9 +79,10 @@ bool is_quiet(Socket& socket) {
   return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-void make_close_abortive(Socket& socket) {
+void reset(Socket& socket) {
   error_code ignored;
   socket.set_option(asio::socket_base::linger(true, 0), ignored);
+  socket.close(ignored);
 }
 
 }  // namespace egress::http

@@ -52,7 +52,7 @@ awaitable<error_code> read_some(Socket& socket, ReadBuffer& buffer);
 // Whether a connection that nobody reads from is still as it was: open, and without a byte waiting.
 bool is_quiet(Socket& socket);
 
-// Lets close() send a reset instead of a clean end.
-void make_close_abortive(Socket& socket);
+// Closes with a reset, so that the peer cannot take what it has for the whole.
+void reset(Socket& socket);
 
 }  // namespace egress::http
