@@ -1,0 +1,170 @@
+#include "common/net/admin.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "common/net/connection_slots.hpp"
+#include "common/net/listener.hpp"
+
+namespace egress::net {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using Request = http::request<http::empty_body>;
+using Response = http::response<http::string_body>;
+
+namespace {
+
+struct Page {
+  http::status status = http::status::ok;
+  std::string_view type = "text/plain; charset=utf-8";
+  std::string text;
+};
+
+Page health(const std::function<std::string()>& why_not) {
+  std::string reason = why_not ? why_not() : std::string();
+  if (reason.empty()) return {http::status::ok, "text/plain; charset=utf-8", "ok\n"};
+  return {http::status::service_unavailable, "text/plain; charset=utf-8", reason + "\n"};
+}
+
+Page page_for(std::string_view path, const AdminHandlers& handlers) {
+  if (path == "/healthz" || path == "/livez") return health(handlers.not_alive_because);
+  if (path == "/readyz") return health(handlers.not_ready_because);
+  if (path == "/metrics" && handlers.metrics) {
+    return {http::status::ok, "text/plain; version=0.0.4; charset=utf-8", handlers.metrics()};
+  }
+  if (path == "/status" && handlers.status) {
+    return {http::status::ok, "application/json", handlers.status()};
+  }
+  if (path == "/") {
+    return {http::status::ok, "text/plain; charset=utf-8",
+            "/healthz\n/livez\n/readyz\n/metrics\n/status\n"};
+  }
+  return {http::status::not_found, "text/plain; charset=utf-8",
+          "not found; / lists what there is\n"};
+}
+
+Response answer(const Request& request, const AdminHandlers& handlers) {
+  Page page;
+  const bool is_get = request.method() == http::verb::get || request.method() == http::verb::head;
+  const std::string_view target(request.target().data(), request.target().size());
+  if (!is_get) {
+    page = {http::status::method_not_allowed, "text/plain; charset=utf-8", "GET and HEAD alone\n"};
+  } else if (!target.starts_with('/')) {
+    page = {http::status::bad_request, "text/plain; charset=utf-8", "this is no proxy\n"};
+  } else {
+    page = page_for(target.substr(0, target.find('?')), handlers);
+  }
+  Response response(page.status, request.version());
+  response.set(http::field::content_type, page.type);
+  response.set(http::field::cache_control, "no-store");
+  if (!is_get) response.set(http::field::allow, "GET, HEAD");
+  response.content_length(page.text.size());
+  if (request.method() != http::verb::head) response.body() = std::move(page.text);
+  // A body that nobody asked for is not read, so nothing can follow it.
+  response.keep_alive(is_get && request.keep_alive() && !request.has_content_length() &&
+                      !request.chunked());
+  return response;
+}
+
+}  // namespace
+
+class AdminServer::State : public std::enable_shared_from_this<State> {
+ public:
+  State(AdminHandlers handlers, const AdminOptions& options)
+      : handlers_(std::move(handlers)), options_(options), slots_(options.connections) {}
+
+  Result<void> open(asio::io_context& io, const ListenAddress& listen) {
+    auto listener = Listener::open(io, listen, slots_);
+    if (!listener) return listener.error();
+    listener_.emplace(std::move(*listener));
+    listener_->start([weak = weak_from_this(), &io](Accepted accepted) {
+      if (const auto self = weak.lock()) {
+        self->serve(io, std::make_shared<Client>(std::move(accepted)));
+      }
+    });
+    return {};
+  }
+
+  void close() {
+    listener_->close();
+    for (auto& [client, weak] : clients_) {
+      if (const auto alive = weak.lock()) alive->stream.close();
+    }
+  }
+
+  std::uint16_t port() const { return listener_->port(); }
+
+ private:
+  struct Client {
+    explicit Client(Accepted accepted)
+        : stream(std::move(accepted.socket)), slot(std::move(accepted.slot)) {}
+
+    beast::tcp_stream stream;
+    ConnectionSlot slot;
+    beast::flat_buffer buffer;
+  };
+
+  void serve(asio::io_context& io, std::shared_ptr<Client> client) {
+    clients_.emplace(client.get(), client);
+    asio::co_spawn(io, serve_requests(shared_from_this(), client),
+                   [self = shared_from_this(), client](std::exception_ptr) {
+                     self->clients_.erase(client.get());
+                   });
+  }
+
+  // Ends by an error of the connection, or of its deadline, as an exception: there is nobody to
+  // tell.
+  static asio::awaitable<void> serve_requests(std::shared_ptr<State> self,
+                                              std::shared_ptr<Client> client) {
+    for (;;) {
+      client->stream.expires_after(self->options_.deadline);
+      http::request_parser<http::empty_body> parser;
+      parser.header_limit(static_cast<std::uint32_t>(self->options_.head_bytes));
+      client->buffer.max_size(self->options_.head_bytes);
+      co_await http::async_read_header(client->stream, client->buffer, parser, asio::use_awaitable);
+      const auto response = answer(parser.get(), self->handlers_);
+      client->stream.expires_after(self->options_.deadline);
+      co_await http::async_write(client->stream, response, asio::use_awaitable);
+      if (!response.keep_alive()) break;
+    }
+    error_code ignored;
+    client->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  }
+
+  const AdminHandlers handlers_;
+  const AdminOptions options_;
+  ConnectionSlots slots_;
+  std::optional<Listener> listener_;
+  std::map<Client*, std::weak_ptr<Client>> clients_;
+};
+
+Result<AdminServer> AdminServer::open(asio::io_context& io, const ListenAddress& listen,
+                                      AdminHandlers handlers, const AdminOptions& options) {
+  auto state = std::make_shared<State>(std::move(handlers), options);
+  if (const auto opened = state->open(io, listen); !opened) return opened.error();
+  return AdminServer(std::move(state));
+}
+
+AdminServer::AdminServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+AdminServer::AdminServer(AdminServer&&) noexcept = default;
+AdminServer& AdminServer::operator=(AdminServer&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+AdminServer::~AdminServer() {
+  if (state_) state_->close();
+}
+
+std::uint16_t AdminServer::port() const { return state_->port(); }
+
+}  // namespace egress::net

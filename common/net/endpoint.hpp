@@ -1,0 +1,28 @@
+// Where a connection goes: an address and a port, resolved. A value; connects nothing.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "common/ip.hpp"
+
+namespace egress::net {
+
+struct Endpoint {
+  IpAddress address;
+  std::uint16_t port = 0;
+
+  auto operator<=>(const Endpoint&) const = default;
+};
+
+std::string to_text(const Endpoint& endpoint);  // "192.0.2.7:443", "[2001:db8::1]:443"
+
+}  // namespace egress::net
+
+template <>
+struct std::hash<egress::net::Endpoint> {
+  std::size_t operator()(const egress::net::Endpoint& endpoint) const noexcept;
+};

@@ -1,0 +1,73 @@
+#include "http-proxy/dialler.hpp"
+
+#include <boost/asio/error.hpp>
+#include <utility>
+
+#include "common/net/connect.hpp"
+
+namespace egress::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// What was asked for was right, so the client's connection may go on.
+Failure gateway_failure(unsigned status, ProxyError error, std::string text) {
+  return {status, error, std::move(text), Persistence::keep_alive, {}, {}, 0};
+}
+
+Failure to_failure(const std::vector<net::FailedAttempt>& failed) {
+  const std::string text = "No connection could be made: " + net::to_text(failed) + ".";
+  const auto error = failed.empty() ? error_code(asio::error::timed_out) : failed.back().error;
+  if (error == asio::error::timed_out)
+    return gateway_failure(504, ProxyError::connection_timeout, text);
+  if (error == asio::error::connection_refused)
+    return gateway_failure(502, ProxyError::connection_refused, text);
+  if (error == asio::error::no_descriptors)
+    return gateway_failure(503, ProxyError::connection_limit_reached, text);
+  if (error == asio::error::network_unreachable || error == asio::error::host_unreachable)
+    return gateway_failure(502, ProxyError::destination_ip_unroutable, text);
+  return gateway_failure(502, ProxyError::destination_unavailable, text);
+}
+
+}  // namespace
+
+net::ResolverOptions resolver_options(const DnsSettings& dns) {
+  net::ResolverOptions options;
+  options.timeout = dns.timeout;
+  options.least_ttl = dns.least_ttl;
+  options.most_ttl = dns.most_ttl;
+  options.most_negative_ttl = dns.most_negative_ttl;
+  options.serve_stale = dns.serve_stale;
+  options.cache_entries = dns.cache_entries;
+  return options;
+}
+
+awaitable<Outcome<std::vector<IpAddress>>> resolve(net::Resolver& resolver,
+                                                   const std::string& name) {
+  auto resolution = resolver.cached(name);
+  if (!resolution) resolution = co_await resolver.resolve(name);
+  switch (resolution->status) {
+    case net::ResolveStatus::ok:
+    case net::ResolveStatus::not_found: co_return std::move(resolution->addresses);
+    case net::ResolveStatus::timeout:
+      co_return gateway_failure(504, ProxyError::dns_timeout,
+                                "DNS did not say in time where " + name + " is.");
+    case net::ResolveStatus::failed: break;
+  }
+  co_return gateway_failure(502, ProxyError::dns_error,
+                            "DNS could not say where " + name + " is: its servers failed.");
+}
+
+awaitable<Outcome<Upstream>> dial(DialRequest request) {
+  std::vector<net::Endpoint> endpoints;
+  for (const auto& address : request.addresses) endpoints.push_back({address, request.port});
+  if (endpoints.size() > 1) endpoints = net::interleave_families(endpoints);
+  net::ConnectOptions options;
+  options.deadline = request.deadline;
+  auto outcome = co_await net::connect(std::move(endpoints), options);
+  if (!outcome.ok()) co_return to_failure(outcome.failed);
+  co_return Upstream{std::move(*outcome.socket), outcome.endpoint};
+}
+
+}  // namespace egress::http

@@ -1,0 +1,27 @@
+// Answers --explain: what the rules decide for one request, in words. Opens nothing; asks DNS only
+// where it is told to.
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <string>
+#include <string_view>
+
+#include "common/host.hpp"
+#include "http-proxy/config.hpp"
+
+namespace egress::http {
+
+enum class Resolving : std::uint8_t { not_asked, asked };
+
+struct Explanation {
+  Verdict verdict = Verdict::deny;
+  std::string text;  // with line ends
+};
+
+// `asked_for` is a URL of http, or HOST:PORT, which a client would CONNECT to. Errors: what is
+// wrong with it, in a sentence.
+boost::system::result<Explanation, std::string> explain(const HttpProxyConfig& config,
+                                                        std::string_view asked_for,
+                                                        Resolving resolving);
+
+}  // namespace egress::http

@@ -1,0 +1,150 @@
+// egress-http-proxy: reads the environment and serves, or answers a question about its rules. Every
+// error of the HTTP proxy that ends it is logged here and nowhere else.
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+
+#include "common/log_spdlog.hpp"
+#include "common/termination_log.hpp"
+#include "generated/version.hpp"
+#include "http-proxy/config.hpp"
+#include "http-proxy/explain.hpp"
+#include "http-proxy/server.hpp"
+#include "http-proxy/suggest.hpp"
+
+namespace egress::http {
+namespace {
+
+constexpr std::string_view kProgram = "egress-http-proxy";
+
+struct Options {
+  bool check = false;
+  std::optional<std::string> explain;
+  bool resolve = false;
+  std::optional<std::string> suggest;
+};
+
+std::string help_footer() {
+  std::string text = "Variables:\n";
+  for (const auto& variable : variables()) {
+    std::string name(variable.name);
+    if (!variable.default_value.empty()) name += " = " + std::string(variable.default_value);
+    text += "  " + name + "\n      " + std::string(variable.meaning) + "\n";
+  }
+  return text +
+         "\nExit codes: 0 done, or ended by SIGTERM; 1 --explain: denied; 2 command line;\n"
+         "3 configuration; 12 a failure after a good start.";
+}
+
+// Ends the program with the code that CLI11 or we choose; empty where there is work to do.
+std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
+  CLI::App app("An HTTP proxy that lets requests and tunnels pass by a list of rules.",
+               std::string(kProgram));
+  app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
+  app.add_flag("--check", options.check, "Validate the configuration, and serve nothing");
+  auto* const explain =
+      app.add_option("--explain", options.explain,
+                     "Say what the rules decide for a URL, or HOST:PORT for a tunnel")
+          ->type_name("URL");
+  app.add_flag("--resolve", options.resolve, "With --explain: ask DNS for the host's addresses")
+      ->needs(explain);
+  app.add_option("--suggest", options.suggest,
+                 "Print the rules that an access log asks for; - reads standard input")
+      ->type_name("ACCESS_LOG");
+  app.footer(help_footer());
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, std::cout, std::cerr);
+    return code == 0 ? code : static_cast<int>(ExitCode::usage);
+  }
+  return std::nullopt;
+}
+
+ExitCode print_suggestion(const std::string& path) {
+  std::ifstream file;
+  if (path != "-") file.open(path);
+  std::istream& input = path == "-" ? std::cin : file;
+  Suggestion suggestion;
+  std::string line;
+  while (std::getline(input, line)) suggestion.add_line(line);
+  if (!input.eof()) {
+    std::cerr << kProgram << ": cannot read " << path << "\n";
+    return ExitCode::usage;
+  }
+  std::cout << suggestion.to_text();
+  return ExitCode::ok;
+}
+
+class Program {
+ public:
+  explicit Program(Options options) : options_(std::move(options)) {}
+
+  ExitCode run() {
+    if (options_.suggest) return print_suggestion(*options_.suggest);
+    config_ = parse_config(Environment::of_process(), diagnostics_);
+    set_up_log(config_.log, kProgram);
+    if (const auto warnings = diagnostics_.to_text(Severity::warning); !warnings.empty())
+      spdlog::warn("{}", without_end(warnings));
+    if (diagnostics_.has_errors()) return refuse_configuration();
+    if (options_.explain) return print_explanation();
+    if (options_.check) {
+      spdlog::info("the configuration is valid: {} rules", config_.rules.rules.size());
+      return ExitCode::ok;
+    }
+    return serve_requests();
+  }
+
+ private:
+  static std::string_view without_end(std::string_view text) {
+    return text.substr(0, text.find_last_not_of('\n') + 1);
+  }
+
+  ExitCode refuse_configuration() {
+    const auto errors = diagnostics_.to_text(Severity::error);
+    const auto count =
+        std::to_string(diagnostics_.errors()) + (diagnostics_.errors() == 1 ? " error" : " errors");
+    spdlog::error("{} in the configuration\n{}", count, without_end(errors));
+    write_termination_log(errors, config_.termination_log);
+    return ExitCode::configuration;
+  }
+
+  ExitCode print_explanation() {
+    const auto explained = explain(config_, *options_.explain,
+                                   options_.resolve ? Resolving::asked : Resolving::not_asked);
+    if (!explained) {
+      std::cerr << kProgram << ": " << explained.error() << "\n";
+      return ExitCode::usage;
+    }
+    std::cout << explained->text;
+    return explained->verdict == Verdict::allow ? ExitCode::ok : ExitCode::internal;
+  }
+
+  ExitCode serve_requests() {
+    const auto path = config_.termination_log;
+    const auto served = serve(std::move(config_),
+                              {.info = [](std::string_view text) { spdlog::info("{}", text); },
+                               .error = [](std::string_view text) { spdlog::error("{}", text); }});
+    if (served) return ExitCode::ok;
+    const std::string message =
+        std::string(to_text(served.error().stage)) + ": " + to_text(served.error());
+    spdlog::error("{}", message);
+    write_termination_log(message + "\n", path);
+    return served.error().stage;
+  }
+
+  Options options_;
+  Diagnostics diagnostics_;
+  HttpProxyConfig config_;
+};
+
+}  // namespace
+}  // namespace egress::http
+
+int main(int argc, char** argv) {
+  egress::http::Options options;
+  if (const auto code = egress::http::parse_command_line(argc, argv, options)) return *code;
+  return static_cast<int>(egress::http::Program(std::move(options)).run());
+}

@@ -1,0 +1,284 @@
+#include "http-proxy/message.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace egress::http {
+namespace {
+
+// RFC 9110 §5.6.2.
+constexpr std::array<bool, 256> kTokenBytes = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}();
+
+// RFC 9110 §5.5: visible ASCII, space, tab and bytes above ASCII. Without branches, for the
+// compiler to take many bytes at once.
+bool is_field_value(std::string_view text) {
+  unsigned bad = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    bad |= static_cast<unsigned>(byte < 0x20) & static_cast<unsigned>(byte != '\t');
+    bad |= static_cast<unsigned>(byte == 0x7f);
+  }
+  return bad == 0;
+}
+
+// No spaces and no control characters; the URI's own grammar is read later.
+bool is_target(std::string_view text) {
+  unsigned bad = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    bad |= static_cast<unsigned>(byte <= 0x20) | static_cast<unsigned>(byte == 0x7f);
+  }
+  return bad == 0 && !text.empty();
+}
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+Method parse_method(std::string_view text) {
+  switch (text.size()) {
+    case 3: return text == "GET" ? Method::get : text == "PUT" ? Method::put : Method::other;
+    case 4: return text == "POST" ? Method::post : text == "HEAD" ? Method::head : Method::other;
+    case 5:
+      return text == "PATCH" ? Method::patch : text == "TRACE" ? Method::trace : Method::other;
+    case 6: return text == "DELETE" ? Method::delete_ : Method::other;
+    case 7:
+      return text == "CONNECT"   ? Method::connect
+             : text == "OPTIONS" ? Method::options
+                                 : Method::other;
+    default: return Method::other;
+  }
+}
+
+struct ParsedVersion {
+  char major;
+  char minor;
+};
+
+// RFC 9112 §2.3: "HTTP/" DIGIT "." DIGIT.
+std::optional<ParsedVersion> parse_version(std::string_view text) {
+  if (text.size() != 8 || !text.starts_with("HTTP/") || !is_digit(text[5]) || text[6] != '.' ||
+      !is_digit(text[7])) {
+    return std::nullopt;
+  }
+  return ParsedVersion{text[5], text[7]};
+}
+
+// How the fields that frame a message may be spelled. A request's must stand as every client writes
+// them, for a peer that reads more leniently must not read another length.
+enum class Spelling : std::uint8_t { plain, any_blanks };
+
+bool is_plain(std::string_view raw, std::string_view value) {
+  return raw == value || (raw.size() == value.size() + 1 && raw.front() == ' ' && !value.empty());
+}
+
+// What is wrong with the line, or nothing.
+std::optional<std::string> parse_field_line(std::string_view line, Spelling framing,
+                                            HeaderField& field) {
+  if (is_blank(line.front()))
+    return "A header line begins with a space: folded lines are obsolete (RFC 9112 5.2).";
+  const auto colon = line.find(':');
+  if (colon == line.npos) return "The header line " + quoted(line) + " has no colon.";
+  field.name = line.substr(0, colon);
+  if (!is_token(field.name)) {
+    return "The header name " + quoted(field.name) +
+           " holds a character that no name may, such as a space before the colon.";
+  }
+  const auto raw = line.substr(colon + 1);
+  std::size_t begin = 0, end = raw.size();
+  while (begin < end && is_blank(raw[begin])) ++begin;
+  while (end > begin && is_blank(raw[end - 1])) --end;
+  field.value = raw.substr(begin, end - begin);
+  field.id = field_id(field.name);
+  if (!is_field_value(field.value))
+    return "The value of " + quoted(field.name) + " holds a control character.";
+  const bool frames = field.id == FieldId::content_length || field.id == FieldId::transfer_encoding;
+  if (frames && framing == Spelling::plain && !is_plain(raw, field.value)) {
+    return "The value of " + quoted(field.name) +
+           " stands between other blanks than one space in front.";
+  }
+  return std::nullopt;
+}
+
+// The lines of a complete head from `at` on, up to the empty one.
+std::optional<std::string> parse_fields(std::string_view head, std::size_t at, Spelling framing,
+                                        std::vector<HeaderField>& fields) {
+  fields.clear();
+  for (;;) {
+    const auto* const newline =
+        static_cast<const char*>(std::memchr(head.data() + at, '\n', head.size() - at));
+    const auto end = static_cast<std::size_t>(newline - head.data());
+    const auto line = head.substr(at, end - 1 - at);
+    if (line.empty()) return std::nullopt;
+    if (auto fault = parse_field_line(line, framing, fields.emplace_back())) return fault;
+    at = end + 1;
+  }
+}
+
+std::string_view first_line(std::string_view head, std::size_t begin) {
+  return head.substr(begin, head.find('\n', begin) - 1 - begin);
+}
+
+Failure head_failure(HeadScanner::Fault fault, std::size_t lines) {
+  Failure failure = bad_request({});
+  switch (fault) {
+    case HeadScanner::Fault::none:
+    case HeadScanner::Fault::bare_lf:
+      failure.text = "A line of the head ends in LF without CR.";
+      break;
+    case HeadScanner::Fault::line_too_long:
+      failure.status = lines == 0 ? 414 : 431;
+      failure.text = lines == 0 ? "The request line is too long." : "A header line is too long.";
+      break;
+    case HeadScanner::Fault::head_too_large:
+      failure.status = 431;
+      failure.text = "The head of the request is too large.";
+      break;
+    case HeadScanner::Fault::too_many_fields:
+      failure.status = 431;
+      failure.text = "The request has too many header fields.";
+      break;
+  }
+  return failure;
+}
+
+}  // namespace
+
+bool is_token(std::string_view text) {
+  bool good = !text.empty();
+  for (const char c : text) good = good && kTokenBytes[static_cast<unsigned char>(c)];
+  return good;
+}
+
+bool is_idempotent(Method method) {
+  return method == Method::get || method == Method::head || method == Method::put ||
+         method == Method::delete_ || method == Method::options || method == Method::trace;
+}
+
+Progress RequestParser::fail(Failure failure) {
+  failure_ = std::move(failure);
+  return Progress::failed;
+}
+
+bool RequestParser::has_begun(std::string_view input) const {
+  return input.find_first_not_of("\r\n") != input.npos;
+}
+
+void RequestParser::reset() {
+  scanner_.reset();
+  head_.fields.clear();
+}
+
+Progress RequestParser::parse(std::string_view input) {
+  const Progress progress = scanner_.scan(input);
+  const std::size_t begin = scanner_.begin();
+  if (begin < input.size() && input[begin] != '\r' && !is_token(input.substr(begin, 1))) {
+    const bool tls = input[begin] == 0x16;  // RFC 8446 §5.1: a handshake record
+    return fail(
+        bad_request(tls ? "This is TLS: speak plain HTTP to the proxy, and use CONNECT for https."
+                        : "This is no HTTP request."));
+  }
+  if (progress == Progress::failed) return fail(head_failure(scanner_.fault(), scanner_.lines()));
+  if (progress == Progress::need_more) return progress;
+  const auto head = input.substr(0, scanner_.size());
+  const auto line = first_line(head, begin);
+  if (auto failure = parse_request_line(line)) return fail(std::move(*failure));
+  if (auto fault = parse_fields(head, begin + line.size() + 2, Spelling::plain, head_.fields)) {
+    return fail(bad_request(std::move(*fault)));
+  }
+  head_.size = head.size();
+  return Progress::complete;
+}
+
+std::optional<Failure> RequestParser::parse_request_line(std::string_view line) {
+  const auto first = line.find(' ');
+  const auto last = line.rfind(' ');
+  if (first == line.npos || first == last) {
+    return bad_request("The request line " + quoted(line) +
+                       " is not METHOD TARGET HTTP/1.1, with one space between each.");
+  }
+  head_.method_text = line.substr(0, first);
+  head_.target = line.substr(first + 1, last - first - 1);
+  const auto version = parse_version(line.substr(last + 1));
+  if (!is_token(head_.method_text))
+    return bad_request("The method " + quoted(head_.method_text) + " is not a token.");
+  if (!is_target(head_.target))
+    return bad_request("The request target " + quoted(head_.target) +
+                       " is empty or holds a space or control character.");
+  if (!version)
+    return bad_request("The version " + quoted(line.substr(last + 1)) +
+                       " is not HTTP/1.1 or HTTP/1.0.");
+  if (version->major != '1') {
+    if (head_.method_text == "PRI") return bad_request("HTTP/2 is not spoken here: use HTTP/1.1.");
+    return Failure{505,
+                   ProxyError::http_request_error,
+                   "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+                   Persistence::close,
+                   {},
+                   {},
+                   0};
+  }
+  head_.version = version->minor == '0' ? Version::http10 : Version::http11;
+  head_.method = parse_method(head_.method_text);
+  return std::nullopt;
+}
+
+Progress ResponseParser::fail(ProxyError error, std::string text) {
+  failure_ = bad_response(error, std::move(text));
+  return Progress::failed;
+}
+
+void ResponseParser::reset() {
+  scanner_.reset();
+  head_.fields.clear();
+}
+
+Progress ResponseParser::parse(std::string_view input) {
+  constexpr std::string_view kBeginning = "HTTP/1.";
+  if (input.substr(0, kBeginning.size()) != kBeginning.substr(0, input.size())) {
+    return fail(ProxyError::http_protocol_error, "What the origin sent is no HTTP/1.1 response.");
+  }
+  const Progress progress = scanner_.scan(input);
+  if (progress == Progress::failed) {
+    const bool size = scanner_.fault() != HeadScanner::Fault::bare_lf;
+    return fail(
+        size ? ProxyError::http_response_header_section_size : ProxyError::http_protocol_error,
+        size ? "The head of the origin's response is too large."
+             : "A line of the origin's response ends in LF without CR.");
+  }
+  if (progress == Progress::need_more) return progress;
+  const auto head = input.substr(0, scanner_.size());
+  const auto line = first_line(head, 0);
+  if (auto fault = parse_status_line(line))
+    return fail(ProxyError::http_protocol_error, std::move(*fault));
+  if (auto fault = parse_fields(head, line.size() + 2, Spelling::any_blanks, head_.fields)) {
+    return fail(ProxyError::http_protocol_error, "From the origin: " + *fault);
+  }
+  head_.size = head.size();
+  return Progress::complete;
+}
+
+std::optional<std::string> ResponseParser::parse_status_line(std::string_view line) {
+  constexpr std::size_t kShortest = 12;  // "HTTP/1.1 200"
+  const bool formed = line.size() >= kShortest && parse_version(line.substr(0, 8)) &&
+                      line[8] == ' ' && is_digit(line[9]) && is_digit(line[10]) &&
+                      is_digit(line[11]) && (line.size() == kShortest || line[kShortest] == ' ');
+  if (!formed || line[9] < '1' || line[9] > '5') {
+    return "The origin's status line is malformed: " + quoted(line) + ".";
+  }
+  head_.version = line[7] == '0' ? Version::http10 : Version::http11;
+  head_.status =
+      static_cast<unsigned>((line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0'));
+  head_.reason = line.substr(std::min(line.size(), kShortest + 1));
+  if (!is_field_value(head_.reason)) return "The origin's reason phrase holds a control character.";
+  return std::nullopt;
+}
+
+}  // namespace egress::http

@@ -1,0 +1,176 @@
+// Finds and parses the head of a request or a response (RFC 9112 §2 to §5) in place: what comes out
+// are views into the caller's buffer. Strict, since a lenient reader and a strict one behind it can
+// be played against each other. Knows no body, no URI, no meaning of a field beyond its name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http-proxy/failure.hpp"
+
+namespace egress::http {
+
+struct HeadLimits {
+  std::size_t head_bytes = 64U << 10U;
+  std::size_t line_bytes = 16U << 10U;
+  std::size_t fields = 200;
+};
+
+// The fields that a proxy treats on its own; all else is `other`.
+enum class FieldId : std::uint8_t {
+  other,
+  accept,
+  connection,
+  content_length,
+  expect,
+  forwarded,
+  host,
+  http2_settings,
+  keep_alive,
+  max_forwards,
+  proxy,  // of no standard; some programs take it as a variable (CVE-2016-5385)
+  proxy_connection,
+  proxy_any,  // any other Proxy-...
+  proxy_status,
+  te,
+  trailer,
+  transfer_encoding,
+  upgrade,
+  via,
+  x_forwarded_for,
+};
+
+FieldId field_id(std::string_view name);  // in any case of letters
+
+struct HeaderField {
+  FieldId id = FieldId::other;
+  std::string_view name;   // a token, as it came
+  std::string_view value;  // without the spaces and tabs around it
+};
+
+enum class Version : std::uint8_t { http10, http11 };
+
+enum class Method : std::uint8_t {
+  get,
+  head,
+  post,
+  put,
+  delete_,
+  connect,
+  options,
+  trace,
+  patch,
+  other
+};
+bool is_idempotent(Method method);  // RFC 9110 §9.2.2
+
+struct RequestHead {
+  Method method = Method::other;
+  std::string_view method_text;
+  std::string_view target;
+  Version version = Version::http11;
+  std::vector<HeaderField> fields;
+  std::size_t size = 0;  // bytes of the head with its empty line, and empty lines in front of it
+};
+
+struct ResponseHead {
+  Version version = Version::http11;
+  unsigned status = 0;  // 100 to 599
+  std::string_view reason;
+  std::vector<HeaderField> fields;
+  std::size_t size = 0;
+};
+
+// The first field with this id, else null.
+const HeaderField* find_field(const std::vector<HeaderField>& fields, FieldId id);
+
+// Calls use(token) for each non-empty element of a comma list (RFC 9110 §5.6.1).
+template <class Use>
+void for_each_element(std::string_view list, Use use) {
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    auto element = list.substr(0, comma);
+    list.remove_prefix(comma == list.npos ? list.size() : comma + 1);
+    const auto first = element.find_first_not_of(" \t");
+    if (first == element.npos) continue;
+    element = element.substr(first, element.find_last_not_of(" \t") - first + 1);
+    use(element);
+  }
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII
+bool is_token(std::string_view text);                              // RFC 9110 §5.6.2
+
+enum class Progress : std::uint8_t { need_more, complete, failed };
+
+// Looks for the end of a head. Each byte is looked at once, however it arrives.
+class HeadScanner {
+ public:
+  explicit HeadScanner(const HeadLimits& limits) : limits_(limits) {}
+
+  enum class Fault : std::uint8_t { none, bare_lf, line_too_long, head_too_large, too_many_fields };
+
+  Progress scan(std::string_view input);
+  std::size_t size() const { return line_begin_; }  // when complete: bytes of the head
+  std::size_t begin() const { return begin_; }      // where its first line begins
+  std::size_t lines() const { return lines_; }      // before the empty line
+  Fault fault() const { return fault_; }
+  void reset() { *this = HeadScanner(limits_); }
+
+ private:
+  Progress fail(Fault fault);
+
+  HeadLimits limits_;
+  std::size_t scanned_ = 0;
+  std::size_t line_begin_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t lines_ = 0;
+  Fault fault_ = Fault::none;
+};
+
+// Called with the same bytes and more behind them (at another address, if the caller moved them)
+// until it says complete or failed; reset() before the next head. The views of head() live as long
+// as the buffer that the last call saw stays where it is.
+class RequestParser {
+ public:
+  explicit RequestParser(const HeadLimits& limits = {}) : scanner_(limits) {}
+
+  Progress parse(std::string_view input);
+  const RequestHead& head() const { return head_; }    // when complete
+  const Failure& failure() const { return failure_; }  // when failed: 400, 414, 431 or 505
+  // A head has begun: with no bytes, or empty lines alone, the connection is idle.
+  bool has_begun(std::string_view input) const;
+  void reset();
+
+ private:
+  Progress fail(Failure failure);
+  std::optional<Failure> parse_request_line(std::string_view line);
+
+  HeadScanner scanner_;
+  RequestHead head_;
+  Failure failure_;
+};
+
+class ResponseParser {
+ public:
+  explicit ResponseParser(const HeadLimits& limits = {}) : scanner_(limits) {}
+
+  Progress parse(std::string_view input);
+  const ResponseHead& head() const { return head_; }
+  const Failure& failure() const { return failure_; }  // 502
+  void reset();
+
+ private:
+  Progress fail(ProxyError error, std::string text);
+  std::optional<std::string> parse_status_line(std::string_view line);
+
+  HeadScanner scanner_;
+  ResponseHead head_;
+  Failure failure_;
+};
+
+}  // namespace egress::http

@@ -1,0 +1,110 @@
+#include "http-proxy/tunnel.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "http-proxy/client_hello.hpp"
+#include "http-proxy/worker.hpp"
+
+namespace egress::http {
+
+namespace {
+
+class Tunnel final : public net::RelayObserver {
+ public:
+  Tunnel(Worker& worker, TunnelStart& start, Places places)
+      : worker_(worker),
+        places_(std::move(places)),
+        policy_(std::move(start.policy)),
+        began_(start.began),
+        method_(std::move(start.method)),
+        target_(std::move(start.target)),
+        host_(std::move(start.host)),
+        record_(start.record) {
+    if (!host_.empty()) hello_ = std::make_unique<ClientHelloReader>();
+    worker_.metrics().tunnels_opened.add();
+  }
+
+  net::Inspection on_client_bytes(std::string_view bytes) override;
+  void on_end(net::RelayEnd end, const net::RelayBytes& bytes) override;
+
+ private:
+  SniOutcome judge_hello();
+  bool enforces() const {
+    return worker_.config().sni == SniCheck::enforce &&
+           policy_->options().enforcement == Enforcement::on;
+  }
+
+  Worker& worker_;
+  Places places_;
+  std::unique_ptr<ClientHelloReader> hello_;  // until it is decided
+  std::shared_ptr<const Policy> policy_;
+  std::chrono::steady_clock::time_point began_;
+  std::string method_, target_, host_, server_name_;
+  AccessRecord record_;
+};
+
+// Only enforcement holds a hello back: what is merely looked at must not be delayed.
+net::Inspection Tunnel::on_client_bytes(std::string_view bytes) {
+  if (!hello_) return net::Inspection::finish;
+  const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  if (hello_->feed({data, bytes.size()}) == ClientHelloReader::Status::need_more)
+    return enforces() ? net::Inspection::hold : net::Inspection::pass;
+  record_.sni = judge_hello();
+  hello_.reset();
+  const bool refused = record_.sni == SniOutcome::mismatch || record_.sni == SniOutcome::denied ||
+                       record_.sni == SniOutcome::malformed;
+  if (!refused || !enforces()) return net::Inspection::finish;
+  record_.error = ProxyError::http_request_denied;
+  return net::Inspection::refuse;
+}
+
+SniOutcome Tunnel::judge_hello() {
+  switch (hello_->status()) {
+    case ClientHelloReader::Status::need_more:
+    case ClientHelloReader::Status::malformed: return SniOutcome::malformed;
+    case ClientHelloReader::Status::not_tls: return SniOutcome::not_tls;
+    case ClientHelloReader::Status::complete: break;
+  }
+  // Of an encrypted hello only the name of the provider is to be seen, which says nothing.
+  if (hello_->is_encrypted()) return SniOutcome::encrypted;
+  const auto& name = hello_->server_name();
+  if (name.empty()) return SniOutcome::absent;
+  if (name == host_) return SniOutcome::match;
+  server_name_ = name;
+  const auto match = policy_->decide_name(name);
+  return match && match.verdict == Verdict::deny ? SniOutcome::denied : SniOutcome::mismatch;
+}
+
+std::optional<ProxyError> error_of(net::RelayEnd end) {
+  switch (end) {
+    case net::RelayEnd::client_error:
+    case net::RelayEnd::upstream_error: return ProxyError::connection_terminated;
+    case net::RelayEnd::idle: return ProxyError::connection_read_timeout;
+    default: return std::nullopt;
+  }
+}
+
+void Tunnel::on_end(net::RelayEnd end, const net::RelayBytes& bytes) {
+  record_.method = method_;
+  record_.target = target_;
+  record_.server_name = server_name_;
+  record_.bytes_in += bytes.to_upstream;
+  record_.bytes_out += bytes.to_client;
+  if (!record_.error) record_.error = error_of(end);
+  record_.total = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - began_);
+  worker_.log(record_);
+  worker_.metrics().tunnels_closed.add();
+}
+
+}  // namespace
+
+void start_tunnel(Worker& worker, TunnelStart start, Places places) {
+  auto tunnel = std::make_unique<Tunnel>(worker, start, std::move(places));
+  worker.relays().start({std::move(start.client), std::move(start.upstream),
+                         std::move(start.from_client), std::move(start.from_upstream),
+                         std::move(tunnel)});
+}
+
+}  // namespace egress::http

@@ -1,0 +1,176 @@
+#include "http-proxy/worker.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <exception>
+#include <utility>
+
+#include "http-proxy/dialler.hpp"
+#include "http-proxy/error_page.hpp"
+#include "http-proxy/session.hpp"
+
+namespace egress::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::milliseconds kTick(100);  // also the longest that a log line waits
+constexpr unsigned kTicksBetweenSweeps = 10;
+constexpr std::size_t kBatchBytes = 32U << 10U;
+
+awaitable<void> serve_client(Worker& worker, net::Accepted accepted, ClientCounts::Place place) {
+  auto session = std::make_unique<Session>(worker, std::move(accepted.socket), accepted.peer);
+  auto tunnel = co_await session->run();
+  // A tunnel may last for hours: what a session holds is given back before it begins.
+  session.reset();
+  if (tunnel)
+    start_tunnel(worker, std::move(*tunnel), {std::move(accepted.slot), std::move(place)});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::open(const Shared& shared,
+                                             std::shared_ptr<const Policy> policy) {
+  auto io = std::make_unique<asio::io_context>(1);
+  auto resolver = net::Resolver::make(*io, resolver_options(shared.config.dns));
+  if (!resolver) return resolver.error();
+  std::unique_ptr<Worker> worker(
+      new Worker(shared, std::move(policy), std::move(io), std::move(*resolver)));
+  for (const auto& where : shared.config.listen) {
+    auto listener = net::Listener::open(*worker->io_, where, shared.slots);
+    if (!listener) return listener.error();
+    worker->listeners_.push_back(std::move(*listener));
+  }
+  return worker;
+}
+
+Worker::Worker(const Shared& shared, std::shared_ptr<const Policy> policy,
+               std::unique_ptr<asio::io_context> io, net::Resolver resolver)
+    : shared_(shared),
+      io_(std::move(io)),
+      deadlines_(*io_),
+      timer_(*io_),
+      policy_(std::move(policy)),
+      resolver_(std::move(resolver)),
+      relays_(*io_, deadlines_,
+              {.idle = shared.config.deadlines.idle_tunnel,
+               .half_close = shared.config.deadlines.half_close,
+               .pipes = {}}),
+      pool_({.most_per_endpoint = shared.config.limits.pooled_per_endpoint,
+             .most = shared.pooled,
+             .keep = shared.config.deadlines.keep_alive}) {
+  metrics_.begin_rules(policy_->table());
+}
+
+// Connections end by their own hand, while all that they use is there.
+Worker::~Worker() {
+  listeners_.clear();
+  for (auto& connection : connections_) connection.on_abort();
+  relays_.abort();
+  timer_.cancel();
+  io_->restart();
+  io_->poll();
+  write_log();
+}
+
+void Worker::run() {
+  for (auto& listener : listeners_)
+    listener.start([this](net::Accepted accepted) { accept(std::move(accepted)); });
+  tick();
+  io_->run();
+}
+
+void Worker::accept(net::Accepted accepted) {
+  metrics_.connections.add();
+  auto place = shared_.clients.take(accepted.peer.address);
+  if (!place) return refuse(std::move(accepted));
+  // What a session throws is memory that ran out: that connection ends, the others go on.
+  asio::co_spawn(*io_, serve_client(*this, std::move(accepted), std::move(*place)),
+                 [this](const std::exception_ptr& failure) {
+                   if (failure) metrics_.sessions_failed.add();
+                 });
+}
+
+void Worker::refuse(net::Accepted accepted) {
+  metrics_.connections_refused.add();
+  std::string page;
+  append_error_response({503,
+                         ProxyError::connection_limit_reached,
+                         "This client has as many connections as it may have.",
+                         Persistence::close,
+                         {},
+                         {},
+                         0},
+                        {nullptr, pseudonym(), policy_->table().source}, page);
+  Gather gather;
+  gather.add(page);
+  write_now(accepted.socket, gather);
+}
+
+void Worker::adopt(std::shared_ptr<const Policy> policy) {
+  asio::post(*io_, [this, policy = std::move(policy)] {
+    metrics_.begin_rules(policy->table());
+    policy_ = policy;
+  });
+}
+
+void Worker::drain() {
+  asio::post(*io_, [this] {
+    draining_ = true;
+    for (auto& listener : listeners_) listener.close();
+    pool_.clear();
+    for (auto& connection : connections_) connection.on_drain();
+  });
+}
+
+void Worker::abort() {
+  asio::post(*io_, [this] {
+    for (auto& connection : connections_) connection.on_abort();
+    relays_.abort();
+  });
+}
+
+void Worker::stop() {
+  asio::post(*io_, [this] { io_->stop(); });
+}
+
+void Worker::tick() {
+  if (++ticks_ % kTicksBetweenSweeps == 0) {
+    pool_.sweep(std::chrono::steady_clock::now());
+    metrics_.pooled.set(pool_.size());
+    metrics_.set_resolver(resolver_.counts());
+  }
+  write_log();
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](error_code error) {
+    if (!error) tick();
+  });
+}
+
+void Worker::write_log() {
+  if (lines_.empty()) return;
+  shared_.access_log.write(lines_);
+  lines_.clear();
+}
+
+ReadBuffer Worker::take_buffer() {
+  if (spare_buffers_.empty()) return {};
+  auto buffer = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  return buffer;
+}
+
+void Worker::give_buffer(ReadBuffer buffer) {
+  if (spare_buffers_.size() >= kMostSpareBuffers) return;
+  buffer.consume(buffer.size());
+  spare_buffers_.push_back(std::move(buffer));
+}
+
+void Worker::log(const AccessRecord& record) {
+  metrics_.count(record);
+  append_access_line(record, config().access_log, lines_);
+  if (lines_.size() >= kBatchBytes) write_log();
+}
+
+}  // namespace egress::http

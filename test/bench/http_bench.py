@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+"""The HTTP proxy beside Squid, tinyproxy and HAProxy, in turn in one run on one machine: the proxy pinned to one core,
+load and origin (nginx) on the other. Prints a table of CPU microseconds of the proxy for each piece of work, and the
+ratios to the goals. Takes some minutes; run it in test/lab/sandbox."""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("EGRESS_BIN_DIR", ROOT / "build/bin"))
+TICK = os.sysconf("SC_CLK_TCK")
+PROXY_CPU, LOAD_CPU = "0", "1"
+ORIGIN_PORT, PROXY_PORT, FORWARD_PORT = 18000, 18001, 18002
+BULK_MEBIBYTES = 1024
+VERSIONS = {"squid": ["squid", "-v"], "tinyproxy": ["tinyproxy", "-v"], "haproxy": ["haproxy", "-v"]}
+
+
+def pinned(cpu, *command, **options):
+    return subprocess.Popen(["taskset", "-c", cpu, *map(str, command)], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+
+
+def family_of(pid):
+    """The process and its descendants."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += family_of(int(child))
+    return found
+
+
+def cpu_seconds(pid):
+    ticks = 0
+    for each in family_of(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICK
+
+
+def resident_kib(pid):
+    total = 0
+    for each in family_of(pid):
+        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{each}/status").read_text())
+        total += int(found.group(1)) if found else 0
+    return total
+
+
+def wait_for_port(port, seconds=15):
+    import socket
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def start_origin(folder):
+    (folder / "www").mkdir()
+    (folder / "www/1k").write_bytes(b"x" * 1024)
+    with open(folder / "www/bulk", "wb") as bulk:
+        bulk.truncate(BULK_MEBIBYTES << 20)
+    (folder / "nginx.conf").write_text(f"""
+        daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.err; user root;
+        worker_rlimit_nofile 20000;
+        events {{ worker_connections 9000; }}
+        http {{ access_log off; sendfile on; tcp_nodelay on; keepalive_requests 100000000; keepalive_timeout 600;
+               client_header_timeout 600;
+               server {{ listen 127.0.0.1:{ORIGIN_PORT} backlog=4096; root {folder}/www; }} }}""")
+    return pinned(LOAD_CPU, "nginx", "-c", folder / "nginx.conf", "-p", folder)
+
+
+def egress(folder):
+    environment = {
+        "EGRESS_HTTP_PROXY_DESTINATION": "127.0.0.1\n!perdu.com\n*", "EGRESS_HTTP_PROXY_LISTEN": f"127.0.0.1:{PROXY_PORT}",
+        "EGRESS_ADMIN_LISTEN": "off", "EGRESS_THREADS": "1", "EGRESS_HTTP_PROXY_ACCESS_LOG": "text"}
+    return pinned(PROXY_CPU, BIN / "egress-http-proxy", env=environment)
+
+
+def squid(folder):
+    (folder / "squid.conf").write_text(f"""
+        http_port 127.0.0.1:{PROXY_PORT}
+        cache deny all
+        access_log none
+        cache_log /dev/null
+        pid_filename {folder}/squid.pid
+        coredump_dir {folder}
+        cache_effective_user root
+        pinger_enable off
+        shutdown_lifetime 1 second
+        acl dest1 dst 127.0.0.1/32
+        http_access allow dest1
+        http_access deny all""")
+    return pinned(PROXY_CPU, "squid", "-N", "-f", folder / "squid.conf")
+
+
+def tinyproxy(folder):
+    (folder / "tinyproxy.conf").write_text(
+        f"Port {PROXY_PORT}\nListen 127.0.0.1\nTimeout 600\nMaxClients 9000\nLogLevel Critical\nLogFile \"{folder}/tp.log\"\n")
+    return pinned(PROXY_CPU, "tinyproxy", "-d", "-c", folder / "tinyproxy.conf")
+
+
+def haproxy(folder, tcp_splice=False):
+    """No forward proxy: it sends all to the origin, by HTTP on one port and by TCP on the other."""
+    splice = "option splice-response" if tcp_splice else ""
+    (folder / "haproxy.cfg").write_text(f"""
+        global
+          nbthread 1
+          maxconn 2000
+        defaults
+          timeout connect 5s
+          timeout client 600s
+          timeout server 600s
+        listen http
+          mode http
+          http-reuse always
+          bind 127.0.0.1:{PROXY_PORT}
+          server origin 127.0.0.1:{ORIGIN_PORT}
+        listen tcp
+          mode tcp
+          {splice}
+          bind 127.0.0.1:{FORWARD_PORT}
+          server origin 127.0.0.1:{ORIGIN_PORT}\n""")
+    return pinned(PROXY_CPU, "haproxy", "-db", "-f", folder / "haproxy.cfg")
+
+
+def load(*arguments, timeout=120):
+    subprocess.run(["taskset", "-c", LOAD_CPU, BIN / "http_load", *map(str, arguments)], check=True, timeout=timeout,
+                   stdin=subprocess.DEVNULL)
+
+
+def keep_alive(folder, pid, seconds):
+    """CPU microseconds a request, and requests a second."""
+    script = folder / "absolute.lua"
+    script.write_text(f'wrk.headers["Host"] = "127.0.0.1:{ORIGIN_PORT}"\n'
+                      f'request = function() return wrk.format("GET", "http://127.0.0.1:{ORIGIN_PORT}/1k") end\n')
+    command = ["taskset", "-c", LOAD_CPU, "wrk", "-t1", "-c64", "-s", script, f"http://127.0.0.1:{PROXY_PORT}/"]
+    subprocess.run([*command, "-d1s"], capture_output=True, check=True, timeout=30)
+    before = cpu_seconds(pid)
+    out = subprocess.run([*command, f"-d{seconds}s"], capture_output=True, check=True, timeout=60, text=True).stdout
+    spent = cpu_seconds(pid) - before
+    requests = int(re.search(r"(\d+) requests in", out).group(1))
+    if "Non-2xx" in out:
+        raise RuntimeError(out)
+    return spent / requests * 1e6, requests / seconds
+
+
+def per_piece(pid, mode, count):
+    load(mode, PROXY_PORT, ORIGIN_PORT, 200, 16)
+    before = cpu_seconds(pid)
+    load(mode, PROXY_PORT, ORIGIN_PORT, count, 16)
+    return (cpu_seconds(pid) - before) / count * 1e6
+
+
+def bulk(pid):
+    before = cpu_seconds(pid)
+    load("bulk", PROXY_PORT, ORIGIN_PORT, BULK_MEBIBYTES, 1)
+    return cpu_seconds(pid) - before
+
+
+def bulk_direct(pid):
+    """Through HAProxy's TCP port, which knows no CONNECT."""
+    before = cpu_seconds(pid)
+    subprocess.run(["taskset", "-c", LOAD_CPU, "curl", "-s", "-o", "/dev/null", "--max-time", "60",
+                    f"http://127.0.0.1:{FORWARD_PORT}/bulk"], check=True)
+    return cpu_seconds(pid) - before
+
+
+def idle(pid, count):
+    """KiB of resident memory for each tunnel."""
+    before = resident_kib(pid)
+    holder = subprocess.Popen(
+        ["taskset", "-c", LOAD_CPU, str(BIN / "http_load"), "idle", str(PROXY_PORT), str(ORIGIN_PORT), str(count), "1"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if holder.stdout.readline() != b"ready\n":
+            return None
+        return (resident_kib(pid) - before) / count
+    finally:
+        holder.stdin.close()
+        holder.wait(30)
+
+
+def measure(name, start, folder, options):
+    process = start(folder)
+    row = {}
+    try:
+        wait_for_port(PROXY_PORT)
+        time.sleep(0.5)
+        row["keep-alive GET, us"], row["requests/s"] = keep_alive(folder, process.pid, options.seconds)
+        row["new connection, us"] = per_piece(process.pid, "new", options.count)
+        if name.startswith("haproxy"):
+            row["1 GiB, s"] = bulk_direct(process.pid)
+        else:
+            row["new tunnel, us"] = per_piece(process.pid, "tunnel", options.count)
+            row["1 GiB, s"] = bulk(process.pid)
+            tunnels = options.tunnels if name == "egress" else min(options.tunnels, 800)
+            row["idle tunnel, KiB"] = idle(process.pid, tunnels)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(15)
+        time.sleep(0.3)
+    return row
+
+
+def goals(table):
+    ours = table["egress"]
+
+    def others(column, *names):
+        return [table[n][column] for n in names if table.get(n, {}).get(column)]
+
+    rows = [
+        ("keep-alive GET to HAProxy", "keep-alive GET, us", others("keep-alive GET, us", "haproxy"), 1.0),
+        ("keep-alive GET to Squid", "keep-alive GET, us", others("keep-alive GET, us", "squid"), 0.25),
+        ("new connection to HAProxy", "new connection, us", others("new connection, us", "haproxy"), 1.0),
+        ("new tunnel to the best", "new tunnel, us", others("new tunnel, us", "squid", "tinyproxy"), 0.5),
+        ("1 GiB to the best", "1 GiB, s", others("1 GiB, s", "squid", "tinyproxy", "haproxy+splice"), 0.5),
+        ("idle tunnel, KiB", "idle tunnel, KiB", [1.0], 4.0),
+    ]
+    for name, column, peers, goal in rows:
+        if peers and ours.get(column) is not None:
+            ratio = ours[column] / min(peers)
+            yield name, ratio, goal
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--tunnels", type=int, default=8000)
+    parser.add_argument("--only", nargs="*", default=["egress", "haproxy", "haproxy+splice", "squid", "tinyproxy"])
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    starters = {"egress": egress, "haproxy": haproxy, "haproxy+splice": lambda f: haproxy(f, True), "squid": squid,
+                "tinyproxy": tinyproxy}
+    table = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        origin = start_origin(folder)
+        try:
+            wait_for_port(ORIGIN_PORT)
+            for proxy in options.only:
+                table[proxy] = measure(proxy, starters[proxy], folder, options)
+                print(f"{proxy}: " + ", ".join(f"{k} {v:.2f}" for k, v in table[proxy].items() if v is not None), flush=True)
+        finally:
+            origin.kill()
+            origin.wait(10)
+    if "egress" in table:
+        for name, ratio, goal in goals(table):
+            print(f"{'held' if ratio <= goal else 'MISSED':7} {name}: {ratio:.2f}, at most {goal}")
+    if options.json:
+        Path(options.json).write_text(json.dumps(table, indent=2))
+
+
+if __name__ == "__main__":
+    main()
