@@ -28,15 +28,15 @@ using Clock = std::chrono::steady_clock;
 constexpr int kProbes = 3;  // RFC 5227 §1.1, PROBE_NUM
 constexpr int kRequests = 4;
 
-constexpr std::uint32_t kVlanTag = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG);
+constexpr std::uint32_t kPacketType = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE);
 
 // Passes ARP, and of IPv6 neighbour solicitations and advertisements only, so that a busy link does
-// not fill the socket: ether type at 12, next header at 20, ICMPv6 type at 54. The kernel takes a
-// VLAN tag out of the frame: what bears one with a number is said on another network.
-constexpr std::array<sock_filter, 12> kFilter{{
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kVlanTag),
-    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x0fff),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 8),
+// not fill the socket: ether type at 12, next header at 20, ICMPv6 type at 54. What is said in a
+// VLAN is said on another network: the kernel takes the tag off, and marks the frame as another
+// host's.
+constexpr std::array<sock_filter, 11> kFilter{{
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kPacketType),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OTHERHOST, 8, 0),
     BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 5, 0),
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
