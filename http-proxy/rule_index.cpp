@@ -9,7 +9,9 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-unsigned bit_at(Bytes bytes, std::size_t index) { return bytes[index / 8] >> (7 - index % 8) & 1U; }
+unsigned bit_at(Bytes bytes, std::size_t index) {
+  return unsigned{bytes[index / 8]} >> (7 - index % 8) & 1U;
+}
 
 // How many leading bits two addresses of one family share.
 std::size_t common_bits(Bytes a, Bytes b) {
