@@ -1,9 +1,10 @@
-// Load for the bench: a bounded number of requests through an HTTP proxy, each on a connection of its
-// own, or one long download. Blocking threads, since the load is not what is measured.
+// Load for the bench: a bounded number of requests through an HTTP proxy, each on a connection of
+// its own, or one long download. Blocking threads, since the load is not what is measured.
 //
 //   http_load new|tunnel PROXY_PORT ORIGIN_PORT COUNT THREADS
 //   http_load bulk PROXY_PORT ORIGIN_PORT MEBIBYTES 1
-//   http_load idle PROXY_PORT ORIGIN_PORT COUNT 1     opens tunnels, says "ready", holds to the end of input
+//   http_load idle PROXY_PORT ORIGIN_PORT COUNT 1     opens tunnels, says "ready", holds to the end
+//   of input
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -47,7 +48,8 @@ class Connection {
   }
 
   void send(std::string_view text) {
-    if (::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
+    if (::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(text.size()))
       fail("send");
   }
   // Up to the end of a head; what follows it is kept.

@@ -44,8 +44,32 @@ QUESTIONS = [
     "CONNECT 192.0.2.2", "CONNECT missing.test",
 ]
 
-# (rules or any, question): why. The answers stand in the failure's text when they change.
+MALFORMED = "malformed, 400: one reader's host must not be another's"
+NUMERIC = "addresses are dotted quads: other spellings are read in as many ways as there are readers"
+REVERSE = "a rule about a name never holds for an address by reverse DNS, which the address's owner controls"
+MISSING = "the name does not exist, which is an error of the gateway and no denial"
+
+# (rules or any, question): why.
 INTENDED = {
+    ("any", "http://bad.test../"): MALFORMED,
+    ("any", "http://b%61d.test/"): MALFORMED,
+    ("any", "http://good.test@bad.test/"): MALFORMED,
+    ("any", "http://0x0a090807/"): NUMERIC,
+    ("any", "http://168364039/"): NUMERIC,
+    ("any", "http://10.9.2055/"): NUMERIC,
+    ("any", "http://010.9.8.7/"): NUMERIC,
+    ("reference", "http://both.test/"): "any address that a rule denies denies the name, not the first alone",
+    ("reference", "http://192.0.2.2/"): REVERSE,
+    ("reference", "CONNECT 192.0.2.2"): REVERSE,
+    ("reference", "CONNECT missing.test"): MISSING,
+    ("allow list", "http://both.test/"): "an allowed address admits the name, and is the one that is dialled",
+    ("allow list", "http://192.0.2.2/"): REVERSE,
+    ("allow list", "CONNECT 192.0.2.2"): REVERSE,
+    ("allow list", "http://missing.test/"): MISSING,
+    ("allow list", "CONNECT missing.test"): MISSING,
+    ("addresses", "http://missing.test/"): MISSING,
+    ("addresses", "CONNECT missing.test"): MISSING,
+    ("first match", "CONNECT missing.test"): MISSING,
 }
 
 
