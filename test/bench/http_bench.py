@@ -209,7 +209,7 @@ def measure(name, start, folder, options):
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(15)
-        for leftover in Path("/dev/shm").glob(f"squid-bench{os.getpid()}*"):
+        for leftover in Path("/dev/shm").glob(f"bench{os.getpid()}-*"):
             leftover.unlink()
         time.sleep(0.3)
     return row

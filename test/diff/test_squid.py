@@ -139,7 +139,7 @@ def answers_of_squid(rules, hosts, folder, origin_port):
     finally:
         squid.kill()
         squid.wait(10)
-        for leftover in Path("/dev/shm").glob(f"squid-test{os.getpid()}p{port}*"):
+        for leftover in Path("/dev/shm").glob(f"test{os.getpid()}p{port}-*"):
             leftover.unlink()
 
 
