@@ -55,7 +55,7 @@ constexpr std::array kVariables{
              "most clients at once; 0: as the file limit permits"},
     Variable{"EGRESS_HTTP_PROXY_CLIENT_CONNECTIONS", "0",
              "most connections of one client address; 0: no limit"},
-    Variable{"EGRESS_HTTP_PROXY_POOLED_CONNECTIONS", "32",
+    Variable{"EGRESS_HTTP_PROXY_POOLED_CONNECTIONS", "128",
              "idle connections kept to one address and port, a thread"},
     Variable{"EGRESS_HTTP_PROXY_BUFFER_BYTES", "64k",
              "buffer of each direction of an exchange under way"},
