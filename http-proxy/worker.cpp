@@ -15,8 +15,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::milliseconds kTick(100);  // also the longest that a log line waits
-constexpr unsigned kTicksBetweenSweeps = 10;
+constexpr std::chrono::seconds kSweepInterval(1);
+constexpr std::chrono::milliseconds kLogDelay(100);  // the longest that a log line waits
 constexpr std::size_t kBatchBytes = 32U << 10U;
 
 awaitable<void> serve_client(Worker& worker, net::Accepted accepted, ClientCounts::Place place) {
@@ -50,7 +50,8 @@ Worker::Worker(const Shared& shared, std::shared_ptr<const Policy> policy,
     : shared_(shared),
       io_(std::move(io)),
       deadlines_(*io_),
-      timer_(*io_),
+      sweep_timer_(*io_),
+      log_timer_(*io_),
       policy_(std::move(policy)),
       resolver_(std::move(resolver)),
       relays_(*io_, deadlines_,
@@ -68,7 +69,8 @@ Worker::~Worker() {
   listeners_.clear();
   for (auto& connection : connections_) connection.on_abort();
   relays_.abort();
-  timer_.cancel();
+  sweep_timer_.cancel();
+  log_timer_.cancel();
   io_->restart();
   io_->poll();
   write_log();
@@ -77,7 +79,7 @@ Worker::~Worker() {
 void Worker::run() {
   for (auto& listener : listeners_)
     listener.start([this](net::Accepted accepted) { accept(std::move(accepted)); });
-  tick();
+  sweep();
   io_->run();
 }
 
@@ -135,16 +137,13 @@ void Worker::stop() {
   asio::post(*io_, [this] { io_->stop(); });
 }
 
-void Worker::tick() {
-  if (++ticks_ % kTicksBetweenSweeps == 0) {
-    pool_.sweep(std::chrono::steady_clock::now());
-    metrics_.pooled.set(pool_.size());
-    metrics_.set_resolver(resolver_.counts());
-  }
-  write_log();
-  timer_.expires_after(kTick);
-  timer_.async_wait([this](error_code error) {
-    if (!error) tick();
+void Worker::sweep() {
+  pool_.sweep(std::chrono::steady_clock::now());
+  metrics_.pooled.set(pool_.size());
+  metrics_.set_resolver(resolver_.counts());
+  sweep_timer_.expires_after(kSweepInterval);
+  sweep_timer_.async_wait([this](error_code error) {
+    if (!error) sweep();
   });
 }
 
@@ -169,6 +168,13 @@ void Worker::give_buffer(ReadBuffer buffer) {
 
 void Worker::log(const AccessRecord& record) {
   metrics_.count(record);
+  if (config().access_log == AccessLogFormat::off) return;
+  if (lines_.empty()) {
+    log_timer_.expires_after(kLogDelay);
+    log_timer_.async_wait([this](error_code error) {
+      if (!error) write_log();
+    });
+  }
   append_access_line(record, config().access_log, lines_);
   if (lines_.size() >= kBatchBytes) write_log();
 }

@@ -75,13 +75,14 @@ class Worker {
 
   void accept(net::Accepted accepted);
   void refuse(net::Accepted accepted);
-  void tick();
+  void sweep();
   void write_log();
 
   Shared shared_;
   std::unique_ptr<boost::asio::io_context> io_;
   net::Deadlines deadlines_;
-  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer sweep_timer_;
+  boost::asio::steady_timer log_timer_;
   std::shared_ptr<const Policy> policy_;
   Connections connections_;
   net::Resolver resolver_;
@@ -91,7 +92,6 @@ class Worker {
   std::vector<net::Listener> listeners_;
   std::vector<ReadBuffer> spare_buffers_;
   std::string lines_;  // of the access log, written in batches
-  unsigned ticks_ = 0;
   bool draining_ = false;
 };
 
