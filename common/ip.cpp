@@ -10,8 +10,6 @@
 namespace egress {
 namespace {
 
-int native_family(Family family) { return family == Family::v4 ? AF_INET : AF_INET6; }
-
 std::uint8_t mask_byte(unsigned length, std::size_t index) {
   const auto bits = static_cast<int>(length) - static_cast<int>(index) * 8;
   if (bits >= 8) return 0xff;
@@ -69,7 +67,16 @@ std::optional<IpAddress> parse_ip_address(std::string_view text) {
 
 std::string to_text(const IpAddress& address) {
   char buffer[INET6_ADDRSTRLEN] = {};
-  ::inet_ntop(native_family(address.family()), address.bytes().data(), buffer, sizeof buffer);
+  if (address.is_v4()) {
+    // inet_ntop goes by sprintf, which every line of an access log would pay for twice.
+    char* end = buffer;
+    for (const auto byte : address.bytes()) {
+      end = std::to_chars(end, std::end(buffer), byte).ptr;
+      *end++ = '.';
+    }
+    return {buffer, end - 1};
+  }
+  ::inet_ntop(AF_INET6, address.bytes().data(), buffer, sizeof buffer);
   return buffer;
 }
 
