@@ -28,8 +28,11 @@ lab: build ## The same lab, kept up for exploring: make lab [SHAPE=openshift-sdn
 test: build ## All tests; ends with a line "N passed, N failed"
 	@$(PYTHON) test/run
 
-bench: build ## Figures, side by side with the same table as linear nft rules
+bench: build ## Figures, side by side with peers: linear nft rules, Squid, tinyproxy, HAProxy
+	@cmake/install-packages cmake/http-peer-packages.txt
+	@cmake --build build -j $(JOBS) --target http_load bare_relay
 	@$(SANDBOX) $(PYTHON) test/bench/redirect_bench.py
+	@$(SANDBOX) $(PYTHON) test/bench/http_bench.py
 
 fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
 	@test/fuzz/run

@@ -134,10 +134,12 @@ Relays::Relay::Relay(Shared& shared, RelayStart start)
 void Relays::Relay::begin() {
   shared_.list.push_back(*this);
   ++shared_.active;
-  error_code error;
-  client_.native_non_blocking(true, error);
-  if (!error) upstream_.native_non_blocking(true, error);
-  if (error) return end(RelayEnd::aborted);
+  for (auto* socket : {&client_, &upstream_}) {
+    if (socket->native_non_blocking()) continue;
+    error_code error;
+    socket->native_non_blocking(true, error);
+    if (error) return end(RelayEnd::aborted);
+  }
   renew_deadline();
   if (!up_.kept.empty() && !show(up_.kept)) return end(RelayEnd::refused);
   pump(up_);
