@@ -44,6 +44,17 @@ class Tunnel final : public net::RelayObserver {
   AccessRecord record_;
 };
 
+// An encrypted hello is refused too, since the name inside could be any.
+bool is_refusable(SniOutcome outcome) {
+  switch (outcome) {
+    case SniOutcome::mismatch:
+    case SniOutcome::denied:
+    case SniOutcome::encrypted:
+    case SniOutcome::malformed: return true;
+    default: return false;
+  }
+}
+
 // Only enforcement holds a hello back: what is merely looked at must not be delayed.
 net::Inspection Tunnel::on_client_bytes(std::string_view bytes) {
   if (!hello_) return net::Inspection::finish;
@@ -52,9 +63,7 @@ net::Inspection Tunnel::on_client_bytes(std::string_view bytes) {
     return enforces() ? net::Inspection::hold : net::Inspection::pass;
   record_.sni = judge_hello();
   hello_.reset();
-  const bool refused = record_.sni == SniOutcome::mismatch || record_.sni == SniOutcome::denied ||
-                       record_.sni == SniOutcome::malformed;
-  if (!refused || !enforces()) return net::Inspection::finish;
+  if (!is_refusable(record_.sni) || !enforces()) return net::Inspection::finish;
   record_.error = ProxyError::http_request_denied;
   return net::Inspection::refuse;
 }
@@ -66,14 +75,16 @@ SniOutcome Tunnel::judge_hello() {
     case ClientHelloReader::Status::not_tls: return SniOutcome::not_tls;
     case ClientHelloReader::Status::complete: break;
   }
-  // Of an encrypted hello only the name of the provider is to be seen, which says nothing.
-  if (hello_->is_encrypted()) return SniOutcome::encrypted;
   const auto& name = hello_->server_name();
-  if (name.empty()) return SniOutcome::absent;
   if (name == host_) return SniOutcome::match;
   server_name_ = name;
-  const auto match = policy_->decide_name(name);
-  return match && match.verdict == Verdict::deny ? SniOutcome::denied : SniOutcome::mismatch;
+  const auto rule = name.empty() ? RuleMatch{} : policy_->decide_name(name);
+  if (rule && rule.verdict == Verdict::deny) return SniOutcome::denied;
+  // Where the name inside is encrypted, the one outside is that of a provider. Browsers send the
+  // extension with nothing in it too (draft-ietf-tls-esni §6.2), so what the name outside tells
+  // comes first.
+  if (hello_->is_encrypted()) return SniOutcome::encrypted;
+  return name.empty() ? SniOutcome::absent : SniOutcome::mismatch;
 }
 
 std::optional<ProxyError> error_of(net::RelayEnd end) {

@@ -67,7 +67,11 @@ void Lifecycle::poll() {
 void Lifecycle::finish(Finish how) {
   stage_ = Stage::ended;
   timer_.cancel();
-  signals_.cancel();
+  // What comes from here on must not turn a clean end into a death by signal.
+  boost::system::error_code ignored;
+  signals_.clear(ignored);
+  std::signal(SIGTERM, SIG_IGN);
+  std::signal(SIGINT, SIG_IGN);
   if (is_listening_) {
     is_listening_ = false;
     hooks_.drain();
