@@ -305,6 +305,8 @@ TEST_CASE("abort ends all relays, each told once, and no descriptor stays") {
   CHECK(test::open_descriptors() == before);
 }
 
+// A sanitizer needs files of its own (it looks at memory through a pipe), and memory of its own.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("at the limit of files the bulk goes by a buffer") {
   Seen seen;
   Lab lab;
@@ -332,8 +334,6 @@ std::size_t resident_bytes() {
   return resident * 4096;
 }
 
-// Under a sanitizer memory is another thing.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("an idle relay costs at most 2 KiB of memory, also after bulk went through it") {
   constexpr std::size_t kRelays = 1000;
   std::vector<Seen> seen(kRelays + 1);
@@ -344,6 +344,7 @@ TEST_CASE("an idle relay costs at most 2 KiB of memory, also after bulk went thr
   ends.push_back(lab.start(seen[kRelays]));
   lab.io.poll();
   const auto descriptors = test::open_descriptors();
+  ::malloc_trim(0);
   const auto before = resident_bytes();
   for (std::size_t i = 0; i < kRelays; ++i) ends.push_back(lab.start(seen[i]));
   const std::string bulk(400'000, 'x');
@@ -362,7 +363,8 @@ TEST_CASE("an idle relay costs at most 2 KiB of memory, also after bulk went thr
     lab.io.poll();
   }
   ::malloc_trim(0);
-  const auto each = (resident_bytes() - before) / kRelays;
+  const auto after = resident_bytes();
+  const auto each = after > before ? (after - before) / kRelays : 0;
   WARN("an idle relay costs " << each << " bytes");
   CHECK(each <= 2048);
   // Four sockets each; spare pipes of the pool alone.
