@@ -21,7 +21,9 @@ class Balancer {
   static constexpr std::chrono::seconds kFirstBackOff{1};
   static constexpr std::chrono::seconds kMostBackOff{30};
 
-  explicit Balancer(Balancing balancing = Balancing::round_robin) : balancing_(balancing) {}
+  // `first_turn` sets several balancers of one entry apart.
+  explicit Balancer(Balancing balancing = Balancing::round_robin, std::size_t first_turn = 0)
+      : balancing_(balancing), turn_(first_turn) {}
 
   // The addresses from now on. What is known of those that stay is kept; connections to those that
   // left go on and are counted no more.
@@ -57,7 +59,7 @@ class Balancer {
 
   Balancing balancing_;
   std::vector<Member> members_;
-  std::size_t turn_ = 0;
+  std::size_t turn_;
 };
 
 }  // namespace egress::dns

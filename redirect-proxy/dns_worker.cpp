@@ -65,7 +65,7 @@ Result<void> Worker::apply(const Pools& pools) {
     auto entry = known == entries_.end() ? std::make_shared<Entry>() : known->second;
     if (known == entries_.end()) {
       entry->local = pool.local;
-      entry->balancer = Balancer(config().balancing);
+      entry->balancer = Balancer(config().balancing, index_);
       entry->counts = pool.counts[index_];
       if (auto opened = open_entry(entry); !opened) {
         if (result) result = opened.error();
