@@ -28,8 +28,9 @@ class Fate:
         run("outside", "nft", "-f", "-", stdin=f"""
             table inet fate
             delete table inet fate
-            table inet fate {{ chain input {{ type filter hook input priority 0;
-{rules}}} }}""")
+            table inet fate {{ chain input {{ type filter hook input priority 0
+{rules}}}
+}}""")
 
     def clear(self):
         self.set()
