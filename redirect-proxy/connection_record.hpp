@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/endpoint.hpp"
 #include "common/access_line.hpp"
+#include "common/endpoint.hpp"
 #include "redirect-proxy/targets.hpp"
 
 namespace egress::dns {

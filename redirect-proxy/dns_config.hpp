@@ -7,11 +7,11 @@
 #include <span>
 #include <string>
 
+#include "common/access_line.hpp"
 #include "common/admin_settings.hpp"
 #include "common/dns_settings.hpp"
 #include "common/environment.hpp"
 #include "common/log.hpp"
-#include "common/access_line.hpp"
 #include "common/termination_log.hpp"
 #include "common/variable.hpp"
 #include "redirect-proxy/balance.hpp"
