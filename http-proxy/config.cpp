@@ -70,7 +70,12 @@ constexpr std::array kVariables{
              "the last good answer serves so long while DNS is down; 0: not"},
     Variable{"EGRESS_DNS_CACHE_ENTRIES", "10000", "names kept, a thread"},
     Variable{"EGRESS_THREADS", "0", "0: one for each CPU that the container may use"},
-    Variable{"EGRESS_ADMIN_LISTEN", ":9180", "/healthz, /readyz, /metrics and /status; off: none"},
+    Variable{"EGRESS_ADMIN_LISTEN", ":9180",
+             "/healthz, /livez, /readyz, /metrics and /status; off: none"},
+    Variable{"EGRESS_ADMIN_TLS_CERT", "",
+             "path of a certificate (PEM, chain): EGRESS_ADMIN_LISTEN then speaks TLS; read again "
+             "when it changes"},
+    Variable{"EGRESS_ADMIN_TLS_KEY", "", "path of its private key (PEM)"},
     Variable{"EGRESS_LOG_LEVEL", "info", "debug, info, warn or error"},
     Variable{"EGRESS_LOG_FORMAT", "text", "text or json"},
     Variable{"EGRESS_TERMINATION_LOG", kTerminationLog,
@@ -147,15 +152,11 @@ class ConfigParser {
 
   void parse_listeners() {
     config_.listen = {{std::nullopt, 8080}};
-    config_.admin = {{std::nullopt, 9180}};
     settings_.listen_addresses("EGRESS_HTTP_PROXY_LISTEN", config_.listen);
-    if (environment_.get("EGRESS_ADMIN_LISTEN") == "off") {
-      config_.admin.clear();
-    } else {
-      settings_.listen_addresses("EGRESS_ADMIN_LISTEN", config_.admin);
-    }
+    config_.admin =
+        parse_admin_settings(environment_, diagnostics_, {{{std::nullopt, 9180}}, {}, {}});
     for (const auto& listen : config_.listen) {
-      for (const auto& admin : config_.admin) {
+      for (const auto& admin : config_.admin.listen) {
         const bool overlap = !listen.address || !admin.address || listen.address == admin.address;
         if (listen.port != admin.port || !overlap) continue;
         error("EGRESS_ADMIN_LISTEN", to_text(admin), "another port than EGRESS_HTTP_PROXY_LISTEN");

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/admin_settings.hpp"
 #include "common/environment.hpp"
 #include "common/host.hpp"
 #include "common/log.hpp"
@@ -67,7 +68,7 @@ struct HttpProxyConfig {
   // The file that the rules came from, watched for changes; empty: they came from the variable.
   std::string rules_path;
   std::vector<ListenAddress> listen;  // default :8080
-  std::vector<ListenAddress> admin;   // default :9180; empty: off
+  AdminSettings admin;                // default :9180
   // Without own_addresses and own_listeners, which the program adds.
   PolicyOptions policy;
   SniCheck sni = SniCheck::check;

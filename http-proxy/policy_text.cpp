@@ -59,7 +59,7 @@ std::string explain(const Decision& decision, const Policy& policy) {
       return verdict + ": this port is not one of EGRESS_HTTP_PROXY_CONNECT_PORTS";
     case Reason::own_listener:
       return verdict + ": this is the proxy itself, the request would go round in a loop";
-    case Reason::no_address: return verdict + ": the name resolves to no address";
+    case Reason::no_address: return "impossible: the name resolves to no address";
     default: return verdict + ": no line of " + escape(policy.table().source) + " matches";
   }
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/net/admin.hpp"
+#include "common/net/admin_tls.hpp"
 #include "common/net/cpus.hpp"
 #include "common/net/lifecycle.hpp"
 #include "common/net/own_addresses.hpp"
@@ -92,8 +93,8 @@ class Server {
     if (!own) return own.error();
     config_.policy.own_addresses = *own;
     config_.policy.own_listeners = config_.listen;
-    config_.policy.own_listeners.insert(config_.policy.own_listeners.end(), config_.admin.begin(),
-                                        config_.admin.end());
+    config_.policy.own_listeners.insert(config_.policy.own_listeners.end(),
+                                        config_.admin.listen.begin(), config_.admin.listen.end());
     const auto policy = std::make_shared<const Policy>(config_.rules, config_.policy);
     const std::size_t count = config_.threads == 0 ? net::usable_cpus() : config_.threads;
     const Worker::Shared shared{
@@ -105,8 +106,15 @@ class Server {
       if (!worker) return worker.error();
       workers_.push_back(std::move(*worker));
     }
-    for (const auto& where : config_.admin) {
-      auto admin = net::AdminServer::open(io_, where, admin_handlers());
+    net::AdminOptions options;
+    if (config_.admin.has_tls()) {
+      auto tls =
+          net::make_admin_tls(config_.admin.tls_certificate, config_.admin.tls_key, hooks_.error);
+      if (!tls) return tls.error();
+      options.transport = std::move(*tls);
+    }
+    for (const auto& where : config_.admin.listen) {
+      auto admin = net::AdminServer::open(io_, where, admin_handlers(), options);
       if (!admin) return admin.error();
       admins_.push_back(std::move(*admin));
     }

@@ -2,14 +2,11 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "common/net/admin_session.hpp"
 #include "common/net/connection_slots.hpp"
 #include "common/net/listener.hpp"
 
@@ -19,8 +16,6 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using boost::system::error_code;
-using Request = http::request<http::empty_body>;
-using Response = http::response<http::string_body>;
 
 namespace {
 
@@ -53,7 +48,9 @@ Page page_for(std::string_view path, const AdminHandlers& handlers) {
           "not found; / lists what there is\n"};
 }
 
-Response answer(const Request& request, const AdminHandlers& handlers) {
+}  // namespace
+
+AdminResponse answer_admin(const AdminRequest& request, const AdminHandlers& handlers) {
   Page page;
   const bool is_get = request.method() == http::verb::get || request.method() == http::verb::head;
   const std::string_view target(request.target().data(), request.target().size());
@@ -64,7 +61,7 @@ Response answer(const Request& request, const AdminHandlers& handlers) {
   } else {
     page = page_for(target.substr(0, target.find('?')), handlers);
   }
-  Response response(page.status, request.version());
+  AdminResponse response(page.status, request.version());
   response.set(http::field::content_type, page.type);
   response.set(http::field::cache_control, "no-store");
   if (!is_get) response.set(http::field::allow, "GET, HEAD");
@@ -75,8 +72,6 @@ Response answer(const Request& request, const AdminHandlers& handlers) {
                       !request.chunked());
   return response;
 }
-
-}  // namespace
 
 class AdminServer::State : public std::enable_shared_from_this<State> {
  public:
@@ -111,7 +106,6 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
 
     beast::tcp_stream stream;
     ConnectionSlot slot;
-    beast::flat_buffer buffer;
   };
 
   void serve(asio::io_context& io, std::shared_ptr<Client> client) {
@@ -122,23 +116,16 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
                    });
   }
 
-  // Ends by an error of the connection, or of its deadline, as an exception: there is nobody to
-  // tell.
   static asio::awaitable<void> serve_requests(std::shared_ptr<State> self,
                                               std::shared_ptr<Client> client) {
-    for (;;) {
-      client->stream.expires_after(self->options_.deadline);
-      http::request_parser<http::empty_body> parser;
-      parser.header_limit(static_cast<std::uint32_t>(self->options_.head_bytes));
-      client->buffer.max_size(self->options_.head_bytes);
-      co_await http::async_read_header(client->stream, client->buffer, parser, asio::use_awaitable);
-      const auto response = answer(parser.get(), self->handlers_);
-      client->stream.expires_after(self->options_.deadline);
-      co_await http::async_write(client->stream, response, asio::use_awaitable);
-      if (!response.keep_alive()) break;
+    auto& stream = client->stream;
+    if (self->options_.transport) {
+      co_await self->options_.transport->serve(stream, self->handlers_, self->options_);
+    } else {
+      co_await serve_admin(stream, stream, self->handlers_, self->options_);
     }
     error_code ignored;
-    client->stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    stream.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   }
 
   const AdminHandlers handlers_;

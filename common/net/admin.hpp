@@ -3,7 +3,9 @@
 // proxy up. Takes GET and HEAD alone, proxies nothing.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -27,10 +29,24 @@ struct AdminHandlers {
   std::function<std::string()> not_alive_because;
 };
 
+struct AdminOptions;
+
+// What stands between HTTP and TCP: see admin_tls.hpp.
+class AdminTransport {
+ public:
+  virtual ~AdminTransport() = default;
+  // Serves one connection to its end; errors are exceptions, as in Asio's coroutines. The handlers
+  // and options outlive the call.
+  virtual boost::asio::awaitable<void> serve(boost::beast::tcp_stream& tcp,
+                                             const AdminHandlers& handlers,
+                                             const AdminOptions& options) = 0;
+};
+
 struct AdminOptions {
   std::size_t connections = 16;  // more wait in the kernel's queue
   std::size_t head_bytes = 8U << 10U;
   std::chrono::milliseconds deadline = std::chrono::seconds(10);  // for a request, and for the next
+  std::shared_ptr<AdminTransport> transport;                      // none: HTTP in the clear
 };
 
 class AdminServer {

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("EGRESS_BIN_DIR") or ROOT / "build" / "bin")
-PROGRAMS = ("egress-router", "egress-wait")
+PROGRAMS = ("egress-router", "egress-wait", "egress-http-proxy")
 
 
 def told_by_help(program):

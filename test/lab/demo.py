@@ -10,6 +10,7 @@ import time
 
 import shapes
 from capture import Capture
+from demo_http import HttpProxyDemo
 from lab import Lab
 from netns import run, wait_for
 from peers import ask
@@ -163,6 +164,15 @@ def _print_output(text):
         print(f"    | {line}")
 
 
+def show_act(title, act, shape):
+    """One of the proxies, in one shape: how its pod is joined makes no difference to it."""
+    print(f"\n---- {title} ({shape.name})")
+    with Lab(shape) as lab:
+        demo = act(lab)
+        demo.show()
+        return demo.wrong
+
+
 def main(names):
     chosen = [shapes.SHAPES[name] for name in names] if names else list(shapes.SHAPES.values())
     print(PICTURE.format(source=shapes.SOURCE4, gateway=shapes.GATEWAY4))
@@ -170,6 +180,7 @@ def main(names):
     for line in shapes.REFERENCE_TABLE.splitlines():
         print(f"  {line}")
     wrong = []
+    print("\n---- Act one: to addresses, by nftables")
     for shape in chosen:
         with Lab(shape) as lab:
             routes = run("pod", "ip", "-4", "route", "show", "default").stdout.strip()
@@ -178,6 +189,7 @@ def main(names):
             demo = Demo(lab)
             demo.show()
             wrong += demo.wrong
+    wrong += show_act("Act two: by the HTTP proxy", HttpProxyDemo, chosen[-1])
     print("\n" + ("All as it should be." if not wrong else "NOT as it should be:\n  " + "\n  ".join(wrong)))
     return 1 if wrong else 0
 

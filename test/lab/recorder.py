@@ -74,6 +74,8 @@ class Recorder:
         return wait_for(find, f"{self.netns} to see {fields}; it saw {self.seen()}", seconds)
 
     def close(self):
+        if not self._running:
+            return
         self._running = False
         self._wake.send(b"x")
         self._thread.join()
