@@ -4,6 +4,7 @@ processes vanish with it. Plays pods, and nothing else."""
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -55,7 +56,7 @@ cni_plugin_dirs = ["{plugins}"]
 
     def close(self):
         self.run("podman", "pod", "rm", "--all", "--force", "--time", "0", check=False)
-        self._process.terminate()
+        os.kill(int(self._pid), signal.SIGKILL)  # process 1 of the node: the rest ends with it
         self._process.wait()
 
     def run(self, *command, check=True, timeout=60):

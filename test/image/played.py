@@ -72,8 +72,10 @@ def update(folder, files):
 
 
 def _pod(template, name, config_maps, folder, namespace):
+    # "once", podman's default, removes an init container behind itself: a restarted pod would have none.
     metadata = {"name": name} | {key: value for key, value in template["metadata"].items()
                                  if key in ("labels", "annotations")}
+    metadata["annotations"] = metadata.get("annotations", {}) | {"io.podman.annotations.init.container.type": "always"}
     spec = template["spec"]
     volumes = {each["name"]: _volume(each, name, config_maps, folder) for each in spec.get("volumes", [])}
     containers = {kind: [_container(each, metadata, namespace, config_maps, volumes) for each in spec.get(kind, [])]
