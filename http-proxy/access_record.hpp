@@ -9,13 +9,12 @@
 #include <string>
 #include <string_view>
 
+#include "common/access_line.hpp"
 #include "common/ip.hpp"
 #include "http-proxy/failure.hpp"
 #include "http-proxy/policy.hpp"
 
 namespace egress::http {
-
-enum class AccessLogFormat : std::uint8_t { off, text, json };
 
 // What was seen of the TLS hello in a tunnel.
 enum class SniOutcome : std::uint8_t {

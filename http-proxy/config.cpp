@@ -97,20 +97,14 @@ class ConfigParser {
     parse_listeners();
     parse_deadlines();
     parse_limits();
-    parse_dns();
+    config_.dns = parse_dns_settings(settings_, diagnostics_, {});
+    settings_.count("EGRESS_THREADS", {0, 256}, config_.threads);
     parse_log();
-    warn_of_misspelt(environment_, known_names(), diagnostics_);
+    warn_of_misspelt(environment_, names_of(kVariables), diagnostics_);
     return std::move(config_);
   }
 
  private:
-  static std::vector<std::string_view> known_names() {
-    std::vector<std::string_view> names;
-    names.reserve(kVariables.size());
-    for (const auto& variable : kVariables) names.push_back(variable.name);
-    return names;
-  }
-
   void parse_rule_table() {
     constexpr std::string_view kName = "EGRESS_HTTP_PROXY_DESTINATION";
     const std::size_t errors_before = diagnostics_.errors();
@@ -193,22 +187,6 @@ class ConfigParser {
     if (limits.head.line_bytes > limits.head.head_bytes) {
       diagnostics_.error("EGRESS_HTTP_PROXY_LINE_BYTES",
                          "is over EGRESS_HTTP_PROXY_HEAD_BYTES, expected no more than that");
-    }
-  }
-
-  void parse_dns() {
-    DnsSettings& dns = config_.dns;
-    settings_.duration("EGRESS_DNS_TIMEOUT", {milliseconds(100), seconds(60)}, dns.timeout);
-    settings_.duration("EGRESS_DNS_LEAST_TTL", {milliseconds(0), hours(1)}, dns.least_ttl);
-    settings_.duration("EGRESS_DNS_MOST_TTL", {milliseconds(0), hours(24)}, dns.most_ttl);
-    settings_.duration("EGRESS_DNS_MOST_NEGATIVE_TTL", {milliseconds(0), hours(1)},
-                       dns.most_negative_ttl);
-    settings_.duration("EGRESS_DNS_SERVE_STALE", {milliseconds(0), hours(24)}, dns.serve_stale);
-    settings_.count("EGRESS_DNS_CACHE_ENTRIES", {1, 1'000'000}, dns.cache_entries);
-    settings_.count("EGRESS_THREADS", {0, 256}, config_.threads);
-    if (dns.least_ttl > dns.most_ttl) {
-      diagnostics_.error("EGRESS_DNS_LEAST_TTL",
-                         "is over EGRESS_DNS_MOST_TTL, expected no more than that");
     }
   }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/admin_settings.hpp"
+#include "common/dns_settings.hpp"
 #include "common/environment.hpp"
 #include "common/host.hpp"
 #include "common/log.hpp"
@@ -49,18 +50,6 @@ struct Limits {
   std::size_t buffer_bytes = 64U << 10U;  // for each direction of an exchange under way
   std::size_t drained_body_bytes = 256U
                                    << 10U;  // read and dropped of a body after an early response
-};
-
-// Bounds for the resolver of common/net.
-struct DnsSettings {
-  using Duration = std::chrono::milliseconds;
-
-  Duration timeout = std::chrono::seconds(5);  // for a whole question
-  Duration least_ttl = std::chrono::seconds(1);
-  Duration most_ttl = std::chrono::minutes(10);
-  Duration most_negative_ttl = std::chrono::seconds(10);
-  Duration serve_stale = std::chrono::minutes(5);  // of the last good answer, while DNS is down
-  std::size_t cache_entries = 10'000;
 };
 
 struct HttpProxyConfig {

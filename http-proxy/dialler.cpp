@@ -32,17 +32,6 @@ Failure to_failure(const std::vector<net::FailedAttempt>& failed) {
 
 }  // namespace
 
-net::ResolverOptions resolver_options(const DnsSettings& dns) {
-  net::ResolverOptions options;
-  options.timeout = dns.timeout;
-  options.least_ttl = dns.least_ttl;
-  options.most_ttl = dns.most_ttl;
-  options.most_negative_ttl = dns.most_negative_ttl;
-  options.serve_stale = dns.serve_stale;
-  options.cache_entries = dns.cache_entries;
-  return options;
-}
-
 awaitable<Outcome<std::vector<IpAddress>>> resolve(net::Resolver& resolver,
                                                    const std::string& name) {
   auto resolution = resolver.cached(name);
@@ -60,7 +49,7 @@ awaitable<Outcome<std::vector<IpAddress>>> resolve(net::Resolver& resolver,
 }
 
 awaitable<Outcome<Upstream>> dial(DialRequest request) {
-  std::vector<net::Endpoint> endpoints;
+  std::vector<Endpoint> endpoints;
   for (const auto& address : request.addresses) endpoints.push_back({address, request.port});
   if (endpoints.size() > 1) endpoints = net::interleave_families(endpoints);
   net::ConnectOptions options;

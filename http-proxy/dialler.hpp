@@ -14,8 +14,6 @@
 
 namespace egress::http {
 
-net::ResolverOptions resolver_options(const DnsSettings& dns);
-
 // All addresses of both families; none where the name does not exist. Failures: 502 dns_error, 504
 // dns_timeout.
 awaitable<Outcome<std::vector<IpAddress>>> resolve(net::Resolver& resolver,

@@ -1,38 +1,10 @@
 #include "http-proxy/explain.hpp"
 
-#include <netdb.h>
-#include <netinet/in.h>
-
-#include <cstddef>
-#include <memory>
-#include <vector>
-
+#include "common/net/system_resolver.hpp"
 #include "http-proxy/request_target.hpp"
 
 namespace egress::http {
 namespace {
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
-};
-
-// By the system's resolver: a question from the shell may take its time.
-std::vector<IpAddress> resolve(const std::string& name) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (::getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return {};
-  const std::unique_ptr<addrinfo, FreeAddresses> owner(found);
-  std::vector<IpAddress> addresses;
-  for (const auto* entry = found; entry != nullptr; entry = entry->ai_next) {
-    const auto* const raw = reinterpret_cast<const std::uint8_t*>(entry->ai_addr);
-    const bool v4 = entry->ai_family == AF_INET;
-    addresses.push_back(IpAddress::from_bytes(
-        {raw + (v4 ? offsetof(sockaddr_in, sin_addr) : offsetof(sockaddr_in6, sin6_addr)),
-         v4 ? 4U : 16U}));
-  }
-  return addresses;
-}
 
 // Without the host's addresses: what is settled, or what it depends on.
 std::string describe_open_question(const Policy& policy, const std::string& name) {
@@ -66,7 +38,7 @@ boost::system::result<Explanation, std::string> explain(const HttpProxyConfig& c
     return Explanation{match ? match.verdict : Verdict::deny, describe_open_question(policy, name)};
   }
   if (decision.next == Next::resolve)
-    decision = policy.decide(question, resolve(question.host.name()));
+    decision = policy.decide(question, net::resolve_by_system(question.host.name()));
   std::string text = explain(decision, policy) + "\n";
   for (const auto& address : decision.admitted) text += "  connects to " + to_text(address) + "\n";
   return Explanation{decision.verdict, std::move(text)};

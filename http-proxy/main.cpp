@@ -7,7 +7,7 @@
 #include <iostream>
 
 #include "common/log_spdlog.hpp"
-#include "common/termination_log.hpp"
+#include "common/report.hpp"
 #include "generated/version.hpp"
 #include "http-proxy/config.hpp"
 #include "http-proxy/explain.hpp"
@@ -26,17 +26,9 @@ struct Options {
   std::optional<std::string> suggest;
 };
 
-std::string help_footer() {
-  std::string text = "Variables:\n";
-  for (const auto& variable : variables()) {
-    std::string name(variable.name);
-    if (!variable.default_value.empty()) name += " = " + std::string(variable.default_value);
-    text += "  " + name + "\n      " + std::string(variable.meaning) + "\n";
-  }
-  return text +
-         "\nExit codes: 0 done, or ended by SIGTERM; 1 --explain: denied; 2 command line;\n"
-         "3 configuration; 12 a failure after a good start.";
-}
+constexpr std::string_view kExitCodes =
+    "\nExit codes: 0 done, or ended by SIGTERM; 1 --explain: denied; 2 command line;\n"
+    "3 configuration; 12 a failure after a good start.";
 
 // Ends the program with the code that CLI11 or we choose; empty where there is work to do.
 std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
@@ -53,7 +45,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   app.add_option("--suggest", options.suggest,
                  "Print the rules that an access log asks for; - reads standard input")
       ->type_name("ACCESS_LOG");
-  app.footer(help_footer());
+  app.footer(to_help_text(variables()) + std::string(kExitCodes));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -86,9 +78,7 @@ class Program {
     if (options_.suggest) return print_suggestion(*options_.suggest);
     config_ = parse_config(Environment::of_process(), diagnostics_);
     set_up_log(config_.log, kProgram);
-    if (const auto warnings = diagnostics_.to_text(Severity::warning); !warnings.empty())
-      spdlog::warn("{}", without_end(warnings));
-    if (diagnostics_.has_errors()) return refuse_configuration();
+    if (!report_diagnostics(diagnostics_, config_.termination_log)) return ExitCode::configuration;
     if (options_.explain) return print_explanation();
     if (options_.check) {
       spdlog::info("the configuration is valid: {} rules", config_.rules.rules.size());
@@ -98,19 +88,6 @@ class Program {
   }
 
  private:
-  static std::string_view without_end(std::string_view text) {
-    return text.substr(0, text.find_last_not_of('\n') + 1);
-  }
-
-  ExitCode refuse_configuration() {
-    const auto errors = diagnostics_.to_text(Severity::error);
-    const auto count =
-        std::to_string(diagnostics_.errors()) + (diagnostics_.errors() == 1 ? " error" : " errors");
-    spdlog::error("{} in the configuration\n{}", count, without_end(errors));
-    write_termination_log(errors, config_.termination_log);
-    return ExitCode::configuration;
-  }
-
   ExitCode print_explanation() {
     const auto explained = explain(config_, *options_.explain,
                                    options_.resolve ? Resolving::asked : Resolving::not_asked);
@@ -127,12 +104,7 @@ class Program {
     const auto served = serve(std::move(config_),
                               {.info = [](std::string_view text) { spdlog::info("{}", text); },
                                .error = [](std::string_view text) { spdlog::error("{}", text); }});
-    if (served) return ExitCode::ok;
-    const std::string message =
-        std::string(to_text(served.error().stage)) + ": " + to_text(served.error());
-    spdlog::error("{}", message);
-    write_termination_log(message + "\n", path);
-    return served.error().stage;
+    return served ? ExitCode::ok : report_failure(served.error(), path);
   }
 
   Options options_;

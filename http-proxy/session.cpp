@@ -30,7 +30,7 @@ Failure head_timeout() {
 
 }  // namespace
 
-Session::Session(Worker& worker, Socket client, const net::Endpoint& peer)
+Session::Session(Worker& worker, Socket client, const Endpoint& peer)
     : Connection(worker.deadlines()),
       worker_(worker),
       client_(std::move(client)),

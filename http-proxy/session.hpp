@@ -34,7 +34,7 @@ enum class ExchangeEnd : std::uint8_t {
 class Session final : public Connection {
  public:
   // `worker` must outlive the session.
-  Session(Worker& worker, Socket client, const net::Endpoint& peer);
+  Session(Worker& worker, Socket client, const Endpoint& peer);
   ~Session() override;
 
   // Serves until the connection ends or becomes a tunnel, which the caller then runs.
@@ -73,7 +73,7 @@ class Session final : public Connection {
   Worker& worker_;
   Socket client_;
   Exchange* exchange_ = nullptr;  // while one is under way
-  net::Endpoint peer_;
+  Endpoint peer_;
   ReadBuffer in_;
   RequestParser parser_;
   std::string detached_head_;

@@ -12,14 +12,14 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/net/endpoint.hpp"
+#include "common/endpoint.hpp"
 #include "http-proxy/session_io.hpp"
 
 namespace egress::http {
 
 struct Upstream {
   Socket socket;
-  net::Endpoint endpoint;
+  Endpoint endpoint;
 };
 
 class UpstreamPool {
@@ -54,7 +54,7 @@ class UpstreamPool {
 
   Options options_;
   std::list<Idle> idle_;  // the oldest first
-  std::unordered_map<net::Endpoint, std::vector<Position>> by_endpoint_;
+  std::unordered_map<Endpoint, std::vector<Position>> by_endpoint_;
 };
 
 }  // namespace egress::http

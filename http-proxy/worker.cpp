@@ -33,7 +33,7 @@ awaitable<void> serve_client(Worker& worker, net::Accepted accepted, ClientCount
 Result<std::unique_ptr<Worker>> Worker::open(const Shared& shared,
                                              std::shared_ptr<const Policy> policy) {
   auto io = std::make_unique<asio::io_context>(1);
-  auto resolver = net::Resolver::make(*io, resolver_options(shared.config.dns));
+  auto resolver = net::Resolver::make(*io, net::resolver_options(shared.config.dns));
   if (!resolver) return resolver.error();
   std::unique_ptr<Worker> worker(
       new Worker(shared, std::move(policy), std::move(io), std::move(*resolver)));

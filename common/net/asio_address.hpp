@@ -4,8 +4,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include "common/endpoint.hpp"
 #include "common/ip.hpp"
-#include "common/net/endpoint.hpp"
 
 namespace egress::net {
 

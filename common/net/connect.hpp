@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "common/net/endpoint.hpp"
+#include "common/endpoint.hpp"
 
 namespace egress::net {
 

@@ -10,9 +10,9 @@
 #include <functional>
 #include <memory>
 
+#include "common/endpoint.hpp"
 #include "common/host.hpp"
 #include "common/net/connection_slots.hpp"
-#include "common/net/endpoint.hpp"
 #include "common/result.hpp"
 
 namespace egress::net {

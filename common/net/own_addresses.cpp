@@ -10,14 +10,17 @@
 
 namespace egress::net {
 
-Result<std::vector<IpAddress>> read_own_addresses() {
+namespace {
+
+// Of all interfaces where `interface` is empty.
+Result<std::vector<IpAddress>> read_addresses(std::string_view interface) {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return make_errno_error(ExitCode::facts, "own addresses", errno);
   const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(list, ::freeifaddrs);
 
   std::vector<IpAddress> addresses;
   for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr) continue;
+    if (at->ifa_addr == nullptr || (!interface.empty() && interface != at->ifa_name)) continue;
     const auto* const base = reinterpret_cast<const std::uint8_t*>(at->ifa_addr);
     if (at->ifa_addr->sa_family == AF_INET) {
       addresses.push_back(IpAddress::from_bytes({base + offsetof(sockaddr_in, sin_addr), 4}));
@@ -28,6 +31,16 @@ Result<std::vector<IpAddress>> read_own_addresses() {
   std::sort(addresses.begin(), addresses.end());
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   return addresses;
+}
+
+}  // namespace
+
+Result<std::vector<IpAddress>> read_own_addresses() { return read_addresses({}); }
+
+std::vector<IpAddress> read_addresses_of(std::string_view interface) {
+  if (interface.empty()) return {};
+  auto addresses = read_addresses(interface);
+  return addresses ? std::move(*addresses) : std::vector<IpAddress>{};
 }
 
 }  // namespace egress::net

@@ -192,6 +192,17 @@ class Resolver::State : public std::enable_shared_from_this<State> {
   bool closed_ = false;
 };
 
+ResolverOptions resolver_options(const DnsSettings& dns) {
+  ResolverOptions options;
+  options.timeout = dns.timeout;
+  options.least_ttl = dns.least_ttl;
+  options.most_ttl = dns.most_ttl;
+  options.most_negative_ttl = dns.most_negative_ttl;
+  options.serve_stale = dns.serve_stale;
+  options.cache_entries = dns.cache_entries;
+  return options;
+}
+
 Result<Resolver> Resolver::make(asio::io_context& io, ResolverOptions options) {
   auto channel = DnsChannel::make(io, options);
   if (!channel) return channel.error();

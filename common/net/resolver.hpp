@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/dns_settings.hpp"
 #include "common/ip.hpp"
 #include "common/result.hpp"
 
@@ -38,6 +39,8 @@ struct ResolverOptions {
   std::string hosts = "/etc/hosts";
   std::uint16_t port = 53;  // of the servers that resolv.conf names
 };
+
+ResolverOptions resolver_options(const DnsSettings& dns);
 
 enum class ResolveStatus : std::uint8_t {
   ok,         // at least one address

@@ -10,6 +10,7 @@ import time
 
 import shapes
 from capture import Capture
+from demo_dns import DnsProxyDemo
 from demo_http import HttpProxyDemo
 from lab import Lab
 from netns import run, wait_for
@@ -190,6 +191,7 @@ def main(names):
             demo.show()
             wrong += demo.wrong
     wrong += show_act("Act two: by the HTTP proxy", HttpProxyDemo, chosen[-1])
+    wrong += show_act("Act three: by the DNS proxy", DnsProxyDemo, chosen[-1])
     print("\n" + ("All as it should be." if not wrong else "NOT as it should be:\n  " + "\n  ".join(wrong)))
     return 1 if wrong else 0
 

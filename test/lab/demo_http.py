@@ -4,6 +4,7 @@ for what they deny. Prints what came back, and what the outside saw."""
 import re
 
 import shapes
+from dns_proxy import UNPRIVILEGED
 from nameserver import Nameserver
 from netns import run, start, wait_for
 from lab import programs
@@ -17,10 +18,6 @@ RECORDS = {
     "www.perdu.com": ["203.0.113.25"],
     "intranet.example.com": [shapes.NEIGHBOUR4],
 }
-# As a container without privilege is started: any user, no capability.
-UNPRIVILEGED = ("setpriv", "--reuid=1001", "--regid=0", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all",
-                "--no-new-privs")
-
 # What curl asks for, whether by CONNECT, the status owed, and where the outside must see it or what the answer names.
 REQUESTS = (
     ("http://example.com/", False, 200, ("203.0.113.26", 80)),

@@ -9,7 +9,7 @@
 
 #include "common/ip.hpp"
 
-namespace egress::net {
+namespace egress {
 
 struct Endpoint {
   IpAddress address;
@@ -20,9 +20,9 @@ struct Endpoint {
 
 std::string to_text(const Endpoint& endpoint);  // "192.0.2.7:443", "[2001:db8::1]:443"
 
-}  // namespace egress::net
+}  // namespace egress
 
 template <>
-struct std::hash<egress::net::Endpoint> {
-  std::size_t operator()(const egress::net::Endpoint& endpoint) const noexcept;
+struct std::hash<egress::Endpoint> {
+  std::size_t operator()(const egress::Endpoint& endpoint) const noexcept;
 };
