@@ -1,40 +1,55 @@
-"""Redirect mode as a pod: the init container sets the network up, the main container holds it. What the outside saw
+"""Redirect mode as pods: the init container sets the network up, the main container holds it. What the outside saw
 decides."""
 
 import shapes
 
-POD = """
-apiVersion: v1
-kind: Pod
-metadata:
-  name: egress-router
-  annotations: { pod.network.openshift.io/assign-macvlan: "true" }
-spec:
-  restartPolicy: OnFailure
-  initContainers:
-  - name: egress-router
-    image: localhost/egress-router
-    securityContext: { privileged: true }
-    env:
-    - { name: EGRESS_ROUTER_MODE, value: init }
-    - { name: EGRESS_SOURCE, value: 10.42.253.46 }
-    - { name: EGRESS_GATEWAY, value: 10.42.253.1 }
-    - name: EGRESS_DESTINATION
-      value: |
-        80   tcp 203.0.113.25
-        8080 tcp 203.0.113.26 80
-  containers:
-  - name: wait
-    image: localhost/egress-wait
-    securityContext: { readOnlyRootFilesystem: true }
-"""
+NO_CAPABILITY = {f"Cap{kind}": "0" * 16 for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
 
 
-def test_init_container_then_wait(sdn):
-    sdn.node.play(POD)
-    assert sdn.node.inspect("egress-router-egress-router")["State"]["ExitCode"] == 0
-    assert sdn.node.is_running("egress-router-wait")
-    assert sdn.ask("egress-router", 80) == b"hello"
-    assert sdn.ask("egress-router", 8080) == b"hello"
-    seen = {(each.source, each.destination, each.port) for each in sdn.lab.outside.seen()}
-    assert seen == {(shapes.SOURCE4, "203.0.113.25", 80), (shapes.SOURCE4, "203.0.113.26", 80)}
+def served(cluster, pod="egress-router-0", source=shapes.SOURCE4):
+    """One connection passes, and carries the source address."""
+    cluster.lab.outside.forget()
+    assert cluster.ask(pod, 80) == b"hello"
+    assert [(each.source, each.destination, each.port) for each in cluster.lab.outside.seen()] == [
+        (source, "203.0.113.25", 80)]
+
+
+def test_classic_manifest_with_our_images(sdn):
+    sdn.play("redirect.yaml")
+    assert sdn.node.inspect("egress-router-0-egress-router")["State"]["ExitCode"] == 0
+    assert sdn.node.is_running("egress-router-0-wait")
+    served(sdn)
+    assert sdn.ask("egress-router-0", 8080) == b"hello"
+    assert ("203.0.113.26", 80) in {(each.destination, each.port) for each in sdn.lab.outside.seen()}
+    assert sdn.sources() == {shapes.SOURCE4}
+
+
+def test_wait_ends_at_once(sdn):
+    sdn.play("redirect.yaml")
+    assert sdn.seconds_to_stop("egress-router-0-wait") < 2
+    assert sdn.node.inspect("egress-router-0-wait")["State"]["ExitCode"] == 0
+
+
+def test_pod_stopped_and_started_again(sdn):
+    sdn.play("redirect.yaml")
+    served(sdn)
+    sdn.node.podman("pod", "stop", "egress-router-0")
+    sdn.node.podman("pod", "start", "egress-router-0")
+    served(sdn)
+    assert sdn.node.log("egress-router-0-egress-router").count("ready: mode init") == 2
+
+
+def test_legacy_mode_in_one_container(sdn):
+    sdn.play("legacy.yaml")
+    sdn.node.wait_for_log("alone-egress-router", "ready: mode legacy")
+    served(sdn, "alone")
+    assert sdn.seconds_to_stop("alone-egress-router") < 2
+    assert sdn.node.inspect("alone-egress-router")["State"]["ExitCode"] == 0
+
+
+def test_refused_table_ends_the_init_container(sdn):
+    done = sdn.play("redirect.yaml", check=False, **{"80   tcp 203.0.113.25": "80   tcp 203.0.113.256"})
+    assert done.returncode != 0 and "exited with code 3" in done.stderr
+    log = sdn.node.log("egress-router-0-egress-router")
+    assert "line 1, column 10" in log and "203.0.113.256" in log
+    assert not sdn.node.is_running("egress-router-0-wait")
