@@ -41,8 +41,9 @@ fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
 soak: build ## Restarts and connections for SOAK_MINUTES (10)
 	@$(SANDBOX) $(PYTHON) test/soak/redirect_soak.py
 
-images: ## Container images: not there yet, and says so
-	@echo "no images can be built yet; the programs are in build/bin" >&2; exit 1
+images: $(if $(filter container,$(BUILD)),,build) ## Container images, localhost/NAME:latest; BUILD=container: with nothing of this machine
+	@cmake/install-packages cmake/image-packages.txt cmake/image-builder-packages.txt
+	@images/build
 
 format: ## Format the sources
 	@clang-format -i $$(git ls-files '*.cpp' '*.hpp')
