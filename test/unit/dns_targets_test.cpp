@@ -110,7 +110,7 @@ TEST_CASE("a line is printed as it could be written") {
   }
 }
 
-TEST_CASE("--explain tells the line, the hosts, and with DNS the addresses") {
+TEST_CASE("what --explain tells: the line, the hosts, and with DNS the addresses") {
   const auto table = parsed("80-81 www.example.com,192.0.2.7 8080-8081\n");
   const auto resolve = [](const std::string& name) {
     CHECK(name == "www.example.com");
