@@ -10,6 +10,13 @@ target_compile_options(egress_options INTERFACE
   $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3>
   $<$<BOOL:${EGRESS_WERROR}>:-Werror>)
 target_link_options(egress_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
+include(CheckLinkerFlag)
+check_linker_flag(CXX -Wl,-z,pack-relative-relocs EGRESS_PACKS_RELOCATIONS)
+if(EGRESS_PACKS_RELOCATIONS) # a tenth of a megabyte where OpenSSL's archives would have one
+  target_link_options(egress_options INTERFACE -Wl,-z,pack-relative-relocs)
+endif()
+target_compile_options(egress_options INTERFACE $<$<CONFIG:Release>:-ffunction-sections;-fdata-sections>)
+target_link_options(egress_options INTERFACE $<$<CONFIG:Release>:-Wl,--gc-sections>)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 include(CheckPIESupported)
 check_pie_supported()

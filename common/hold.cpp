@@ -1,6 +1,5 @@
 #include "common/hold.hpp"
 
-#include <signal.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -8,7 +7,6 @@
 #include <ctime>
 
 namespace egress {
-namespace {
 
 sigset_t awaited_signals() {
   sigset_t signals;
@@ -16,8 +14,6 @@ sigset_t awaited_signals() {
   for (const int signal : {SIGTERM, SIGINT, SIGCHLD}) ::sigaddset(&signals, signal);
   return signals;
 }
-
-}  // namespace
 
 void block_termination_signals() {
   const sigset_t signals = awaited_signals();

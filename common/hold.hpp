@@ -2,9 +2,14 @@
 // children that are handed to it, and signals that it does not ask for would be lost.
 #pragma once
 
+#include <signal.h>
+
 #include <chrono>
 
 namespace egress {
+
+// SIGTERM, SIGINT and SIGCHLD.
+sigset_t awaited_signals();
 
 // From here on SIGTERM and SIGINT wait until wait_for_termination asks for them, so that neither
 // leaves something half made. Call it before anything is changed, and before a thread is started.

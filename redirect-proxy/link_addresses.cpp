@@ -1,7 +1,9 @@
 #include "redirect-proxy/link_addresses.hpp"
 
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include <array>
 #include <charconv>
@@ -71,9 +73,32 @@ std::optional<IpAddress> parse_default_gateway(std::string_view proc_net_route,
   return std::nullopt;
 }
 
+// A line: destination, its length, source, its length, next hop, four numbers, link; addresses are
+// 32 hexadecimal digits (net/ipv6/route.c).
+std::optional<IpAddress> parse_default_gateway6(std::string_view proc_net_ipv6_route,
+                                                std::string_view link) {
+  LineScanner scanner(proc_net_ipv6_route);
+  while (const Line* line = scanner.next()) {
+    const auto& fields = line->fields;
+    if (fields.size() < 10 || fields[9].text != link || fields[1].text != "00") continue;
+    const auto digits = fields[4].text;
+    std::array<std::uint8_t, 16> bytes{};
+    if (digits.size() != 2 * bytes.size()) continue;
+    bool is_hexadecimal = true;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      const char* const from = digits.data() + 2 * i;
+      const auto [end, status] = std::from_chars(from, from + 2, bytes[i], 16);
+      is_hexadecimal = is_hexadecimal && status == std::errc{} && end == from + 2;
+    }
+    const auto gateway = IpAddress::from_bytes(bytes);
+    if (is_hexadecimal && !gateway.is_unspecified()) return gateway;
+  }
+  return std::nullopt;
+}
+
 // A line: address, hardware type, flags, MAC address, mask, link. Flag 2 is ATF_COM (net/if_arp.h).
-bool is_known_neighbour(std::string_view proc_net_arp, std::string_view link,
-                        const IpAddress& neighbour) {
+std::optional<bool> parse_known_neighbour(std::string_view proc_net_arp, std::string_view link,
+                                          const IpAddress& neighbour) {
   LineScanner scanner(proc_net_arp);
   while (const Line* line = scanner.next()) {
     const auto& fields = line->fields;
@@ -84,9 +109,35 @@ bool is_known_neighbour(std::string_view proc_net_arp, std::string_view link,
     unsigned flags = 0;
     const auto [end, status] =
         std::from_chars(digits.data(), digits.data() + digits.size(), flags, 16);
-    if (status == std::errc{} && (flags & 2U) != 0) return true;
+    if (status == std::errc{}) return (flags & 2U) != 0;
   }
-  return false;
+  return std::nullopt;
+}
+
+namespace {
+
+// The files are small: a pod has a handful of routes in its main table, and of IPv4 neighbours.
+std::string read_small_file(const char* path) {
+  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};
+  std::string text(std::size_t{16} << 10U, '\0');
+  const ssize_t size = ::read(file, text.data(), text.size());
+  ::close(file);
+  text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  return text;
+}
+
+}  // namespace
+
+std::optional<IpAddress> read_default_gateway(const std::string& link, Family family) {
+  return family == Family::v4
+             ? parse_default_gateway(read_small_file("/proc/net/route"), link)
+             : parse_default_gateway6(read_small_file("/proc/net/ipv6_route"), link);
+}
+
+std::optional<bool> kernel_knows_neighbour(const std::string& link, const IpAddress& neighbour) {
+  if (neighbour.is_v6()) return std::nullopt;
+  return parse_known_neighbour(read_small_file("/proc/net/arp"), link, neighbour);
 }
 
 }  // namespace egress::wait

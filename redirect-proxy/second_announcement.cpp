@@ -1,7 +1,6 @@
 #include "redirect-proxy/second_announcement.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,20 +13,7 @@
 namespace egress::wait {
 namespace {
 
-constexpr const char* kRouteFile = "/proc/net/route";
-constexpr const char* kNeighbourFile = "/proc/net/arp";
 constexpr std::uint16_t kDiscardPort = 9;  // RFC 863
-
-// The files are small: a pod has a handful of routes in its main table, and of IPv4 neighbours.
-std::string read_small_file(const char* path) {
-  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return {};
-  std::string text(std::size_t{16} << 10U, '\0');
-  const ssize_t size = ::read(file, text.data(), text.size());
-  ::close(file);
-  text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-  return text;
-}
 
 sockaddr_in socket_address(const IpAddress& address, std::uint16_t port) {
   sockaddr_in native{};
@@ -51,8 +37,8 @@ bool send_datagram(const IpAddress& from, const IpAddress& to) {
 
 Announced announce_without_privilege(const std::string& link, const IpAddress& address) {
   const std::string name = to_text(address) + " on " + link;
-  const auto gateway = parse_default_gateway(read_small_file(kRouteFile), link);
-  const bool asks = gateway && !is_known_neighbour(read_small_file(kNeighbourFile), link, *gateway);
+  const auto gateway = read_default_gateway(link, Family::v4);
+  const bool asks = gateway && !kernel_knows_neighbour(link, *gateway).value_or(false);
   if (address.is_v4() && asks && send_datagram(address, *gateway)) {
     return {LogLevel::info, "no CAP_NET_RAW: announced " + name + " by asking for the gateway " +
                                 to_text(*gateway)};

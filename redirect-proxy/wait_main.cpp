@@ -1,6 +1,5 @@
-// egress-wait: PID 1 of the main container in redirect mode. It holds the pod open, reaps children,
-// and makes the second announcement of the address. Small on purpose: no spdlog, no CLI11, no
-// threads.
+// egress-wait: PID 1 of the main container in redirect mode. It holds the pod open and sees to what
+// comes up while the pod lives. Small on purpose: no spdlog, no CLI11, no threads.
 #include <unistd.h>
 
 #include <csignal>
@@ -8,9 +7,8 @@
 #include <string_view>
 
 #include "common/hold.hpp"
-#include "common/link/neighbour_probe.hpp"
 #include "generated/version.hpp"
-#include "redirect-proxy/second_announcement.hpp"
+#include "redirect-proxy/keeper.hpp"
 #include "redirect-proxy/wait_config.hpp"
 
 namespace egress::wait {
@@ -29,8 +27,12 @@ class Program {
       log(LogLevel::info, "the configuration is valid");
       return ExitCode::ok;
     }
-    hold();
-    return ExitCode::ok;
+    const auto kept =
+        keep(config_, [this](LogLevel level, std::string_view message) { log(level, message); });
+    if (kept) return ExitCode::ok;
+    log(LogLevel::error, to_text(kept.error()));
+    write_termination_log(to_text(kept.error()) + "\n", config_.termination_log);
+    return kept.error().stage;
   }
 
  private:
@@ -52,20 +54,13 @@ class Program {
     return ExitCode::configuration;
   }
 
-  void hold() const {
-    log(LogLevel::info, "holding the pod until SIGTERM");
-    if (wait_for_termination(link::kAnnounceInterval)) return;
-    for (const auto& [level, message] : announce_again(config_.interface)) log(level, message);
-    wait_for_termination();
-  }
-
   Diagnostics diagnostics_;
   WaitConfig config_;
 };
 
 std::string help() {
-  return "Holds an egress router pod open: reaps children, announces its address a second time, "
-         "ends at SIGTERM.\n"
+  return "Holds an egress router pod open until SIGTERM: announces and defends its address, puts a "
+         "changed table in force.\n"
          "Usage: egress-wait [--check | --help | --version]\n\n"
          "  --check    Validate the configuration, and do nothing\n\n" +
          to_help_text(variables());

@@ -111,7 +111,20 @@ bool NeighbourSocket::send(const Frame& frame) {
          static_cast<ssize_t>(frame.size());
 }
 
-// The next message of another host, or none at `until`. False: errno says why.
+// The next message of another host among those that have come in, or none. False: errno says why.
+bool NeighbourSocket::receive_now(std::optional<NeighbourMessage>& message) {
+  for (;;) {
+    std::array<std::uint8_t, 2048> buffer{};
+    const ssize_t size = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    message.reset();
+    if (size < 0) return errno == EAGAIN;
+    message = parse_neighbour(std::span(buffer).first(static_cast<std::size_t>(size)));
+    if (message && message->sender != mac_) return true;
+  }
+}
+
+// The same, waiting for one until `until`.
 bool NeighbourSocket::receive(Clock::time_point until, std::optional<NeighbourMessage>& message) {
   message.reset();
   for (;;) {
@@ -121,16 +134,15 @@ bool NeighbourSocket::receive(Clock::time_point until, std::optional<NeighbourMe
     const int polled = ::poll(&ready, 1, static_cast<int>(left.count()));
     if (polled < 0 && errno != EINTR) return false;
     if (polled <= 0) continue;
-    std::array<std::uint8_t, 2048> buffer{};
-    const ssize_t size = ::recv(descriptor_, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (size < 0) {
-      if (errno == EINTR || errno == EAGAIN) continue;
-      return false;
-    }
-    message = parse_neighbour(std::span(buffer).first(static_cast<std::size_t>(size)));
-    if (message && message->sender != mac_) return true;
-    message.reset();
+    if (!receive_now(message)) return false;
+    if (message) return true;
   }
+}
+
+Result<std::optional<NeighbourMessage>> NeighbourSocket::receive() {
+  std::optional<NeighbourMessage> message;
+  if (!receive_now(message)) return error(ExitCode::link, errno);
+  return message;
 }
 
 struct NeighbourSocket::Inquiry {
@@ -188,6 +200,11 @@ Result<std::optional<MacAddress>> NeighbourSocket::resolve(const IpAddress& sour
 
 Result<void> NeighbourSocket::announce(const IpAddress& address) {
   if (!send(encode_announcement(mac_, address))) return error(ExitCode::address, errno);
+  return {};
+}
+
+Result<void> NeighbourSocket::ask(const IpAddress& source, const IpAddress& target) {
+  if (!send(encode_question({mac_, source, target}))) return error(ExitCode::gateway, errno);
   return {};
 }
 

@@ -39,6 +39,13 @@ class NeighbourSocket {
   // unsolicited neighbour advertisement with the override flag (RFC 4861 §7.2.6).
   Result<void> announce(const IpAddress& address);
 
+  // For a loop of the caller's own: asks once, waits for nothing.
+  Result<void> ask(const IpAddress& source, const IpAddress& target);
+  // The next message of another host, of those that have come in; none where there is no more.
+  Result<std::optional<NeighbourMessage>> receive();
+  // Readable where receive() may have something; stays this object's.
+  int descriptor() const { return descriptor_; }
+
  private:
   struct Inquiry;
   explicit NeighbourSocket(std::string link) : link_(std::move(link)) {}
@@ -46,6 +53,7 @@ class NeighbourSocket {
   bool open_for(Family family);
   bool join(const MacAddress& group);
   bool send(const Frame& frame);
+  bool receive_now(std::optional<NeighbourMessage>& message);
   bool receive(std::chrono::steady_clock::time_point until,
                std::optional<NeighbourMessage>& message);
   Result<std::optional<MacAddress>> inquire(const Inquiry& inquiry);

@@ -13,75 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(os.environ.get("EGRESS_BIN_DIR", ROOT / "build/bin"))
-TICK = os.sysconf("SC_CLK_TCK")
-PROXY_CPU, LOAD_CPU = "0", "1"
-ORIGIN_PORT, PROXY_PORT, FORWARD_PORT = 18000, 18001, 18002
-BULK_MEBIBYTES = 1024
-VERSIONS = {"squid": ["squid", "-v"], "tinyproxy": ["tinyproxy", "-v"], "haproxy": ["haproxy", "-v"]}
+from measuring import (BIN, LOAD_CPU, ORIGIN_PORT, PROXY_CPU, PROXY_PORT, BULK_MEBIBYTES, bare, bulk_direct, cpu_seconds, judge,
+                       load, per_piece, pinned, resident_kib, start_origin, wait_for_port)
 
-
-def pinned(cpu, *command, **options):
-    return subprocess.Popen(["taskset", "-c", cpu, *map(str, command)], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-
-
-def family_of(pid):
-    """The process and its descendants."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            children = (task / "children").read_text().split()
-        except FileNotFoundError:  # that thread has ended since
-            continue
-        for child in children:
-            found += family_of(int(child))
-    return found
-
-
-def cpu_seconds(pid):
-    ticks = 0
-    for each in family_of(pid):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICK
-
-
-def resident_kib(pid):
-    total = 0
-    for each in family_of(pid):
-        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{each}/status").read_text())
-        total += int(found.group(1)) if found else 0
-    return total
-
-
-def wait_for_port(port, seconds=15):
-    import socket
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-def start_origin(folder):
-    (folder / "www").mkdir()
-    (folder / "www/1k").write_bytes(b"x" * 1024)
-    with open(folder / "www/bulk", "wb") as bulk:
-        bulk.truncate(BULK_MEBIBYTES << 20)
-    (folder / "nginx.conf").write_text(f"""
-        daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.err; user root;
-        worker_rlimit_nofile 20000;
-        events {{ worker_connections 9000; }}
-        http {{ access_log off; sendfile on; tcp_nodelay on; keepalive_requests 100000000; keepalive_timeout 600;
-               client_header_timeout 600;
-               server {{ listen 127.0.0.1:{ORIGIN_PORT} backlog=4096; root {folder}/www; }} }}""")
-    return pinned(LOAD_CPU, "nginx", "-c", folder / "nginx.conf", "-p", folder)
+FORWARD_PORT = 18002
 
 
 def egress(folder):
@@ -138,16 +73,6 @@ def haproxy(folder, tcp_splice=False):
     return pinned(PROXY_CPU, "haproxy", "-db", "-f", folder / "haproxy.cfg")
 
 
-def bare(_folder):
-    """What the kernel alone costs: no peer, and no goal."""
-    return pinned(PROXY_CPU, BIN / "bare_relay", PROXY_PORT, ORIGIN_PORT)
-
-
-def load(*arguments, timeout=120):
-    subprocess.run(["taskset", "-c", LOAD_CPU, BIN / "http_load", *map(str, arguments)], check=True, timeout=timeout,
-                   stdin=subprocess.DEVNULL)
-
-
 def keep_alive(folder, pid, seconds):
     """CPU microseconds a request, and requests a second."""
     script = folder / "absolute.lua"
@@ -164,24 +89,9 @@ def keep_alive(folder, pid, seconds):
     return spent / requests * 1e6, requests / seconds
 
 
-def per_piece(pid, mode, count):
-    load(mode, PROXY_PORT, ORIGIN_PORT, 200, 16)
-    before = cpu_seconds(pid)
-    load(mode, PROXY_PORT, ORIGIN_PORT, count, 16)
-    return (cpu_seconds(pid) - before) / count * 1e6
-
-
 def bulk(pid):
     before = cpu_seconds(pid)
     load("bulk", PROXY_PORT, ORIGIN_PORT, BULK_MEBIBYTES, 1)
-    return cpu_seconds(pid) - before
-
-
-def bulk_direct(pid):
-    """Through HAProxy's TCP port, which knows no CONNECT."""
-    before = cpu_seconds(pid)
-    subprocess.run(["taskset", "-c", LOAD_CPU, "curl", "-s", "-o", "/dev/null", "--max-time", "60",
-                    f"http://127.0.0.1:{FORWARD_PORT}/bulk"], check=True)
     return cpu_seconds(pid) - before
 
 
@@ -211,7 +121,7 @@ def measure(name, start, folder, options):
         row["keep-alive GET, us"], row["requests/s"] = keep_alive(folder, process.pid, options.seconds)
         row["new connection, us"] = per_piece(process.pid, "new", options.count)
         if name.startswith("haproxy"):
-            row["1 GiB, s"] = bulk_direct(process.pid)
+            row["1 GiB, s"] = bulk_direct(process.pid, FORWARD_PORT)
         else:
             row["new tunnel, us"] = per_piece(process.pid, "tunnel", options.count)
             row["1 GiB, s"] = bulk(process.pid)
@@ -271,9 +181,7 @@ def main():
             origin.kill()
             origin.wait(10)
     if "egress" in table:
-        for name, ratio, goal in goals(table):
-            verdict = "" if goal is None else "held" if ratio <= goal else "MISSED"
-            print(f"{verdict:7} {name}: {ratio:.2f}" + ("" if goal is None else f", at most {goal}"))
+        judge(goals(table))
     if options.json:
         Path(options.json).write_text(json.dumps(table, indent=2))
 

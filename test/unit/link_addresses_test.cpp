@@ -63,7 +63,7 @@ TEST_CASE("neighbours that the kernel knows, out of /proc/net/arp") {
   const std::string rest = "  02:42:0a:2a:fd:42     *        ";
   const struct {
     std::string text;
-    bool expected;
+    std::optional<bool> expected;
   } cases[] = {
       {header + "10.42.253.1      0x1         0x2       " + rest + "macvlan0\n", true},
       {header + "10.42.253.1      0x1         0x6       " + rest + "macvlan0\n", true},
@@ -72,18 +72,47 @@ TEST_CASE("neighbours that the kernel knows, out of /proc/net/arp") {
        true},
       {header + "10.42.253.1      0x1         0x0       " + rest + "macvlan0\n", false},
       {header + "10.42.253.1      0x1         0xc       " + rest + "macvlan0\n", false},
-      {header + "10.42.253.1      0x1         0x2       " + rest + "eth0\n", false},
-      {header + "10.42.253.11     0x1         0x2       " + rest + "macvlan0\n", false},
-      {header, false},
-      {"", false},
-      {"10.42.253.1 0x1 0x2 02:42:0a:2a:fd:42 macvlan0\n", false},
-      {"10.42.253.1 0x1 2 02:42:0a:2a:fd:42 * macvlan0\n", false},
-      {"10.42.253.1 0x1 0xzz 02:42:0a:2a:fd:42 * macvlan0\n", false},
-      {"10.42.253.1 0x1 0xfffffffff 02:42:0a:2a:fd:42 * macvlan0\n", false},
+      {header + "10.42.253.1      0x1         0x2       " + rest + "eth0\n", std::nullopt},
+      {header + "10.42.253.11     0x1         0x2       " + rest + "macvlan0\n", std::nullopt},
+      {header, std::nullopt},
+      {"", std::nullopt},
+      {"10.42.253.1 0x1 0x2 02:42:0a:2a:fd:42 macvlan0\n", std::nullopt},
+      {"10.42.253.1 0x1 2 02:42:0a:2a:fd:42 * macvlan0\n", std::nullopt},
+      {"10.42.253.1 0x1 0xzz 02:42:0a:2a:fd:42 * macvlan0\n", std::nullopt},
+      {"10.42.253.1 0x1 0xfffffffff 02:42:0a:2a:fd:42 * macvlan0\n", std::nullopt},
   };
   for (const auto& [text, expected] : cases) {
     CAPTURE(text);
-    CHECK(is_known_neighbour(text, "macvlan0", ip("10.42.253.1")) == expected);
+    CHECK(parse_known_neighbour(text, "macvlan0", ip("10.42.253.1")) == expected);
+  }
+}
+
+TEST_CASE("the default gateway, out of /proc/net/ipv6_route") {
+  const std::string any(32, '0');
+  const std::string gateway = "20010db8425300000000000000000001";
+  const std::string rest = " 00000400 00000001 00000000 00000003 ";
+  const auto route = [&](const std::string& length, const std::string& hop,
+                         const std::string& link) {
+    return any + " " + length + " " + any + " 00 " + hop + rest + " " + link + "\n";
+  };
+  const struct {
+    std::string text;
+    std::string expected;
+  } cases[] = {
+      {route("00", gateway, "macvlan0"), "2001:db8:4253::1"},
+      {route("40", gateway, "macvlan0") + route("00", gateway, "macvlan0"), "2001:db8:4253::1"},
+      {route("00", gateway, "eth0"), ""},
+      {route("40", gateway, "macvlan0"), ""},
+      {route("00", any, "macvlan0"), ""},
+      {route("00", gateway.substr(1), "macvlan0"), ""},
+      {route("00", "zz" + gateway.substr(2), "macvlan0"), ""},
+      {any + " 00\n", ""},
+      {"", ""},
+  };
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(text);
+    const auto found = parse_default_gateway6(text, "macvlan0");
+    CHECK((found ? to_text(*found) : "") == expected);
   }
 }
 

@@ -14,6 +14,9 @@ TEST_CASE("egress-wait without any variable") {
   Diagnostics diagnostics;
   const auto config = parse_config(Environment(), diagnostics);
   CHECK(config.interface == "macvlan0");
+  CHECK(config.admin.listen.empty());
+  CHECK(config.table_path.empty());
+  CHECK(config.gateway_interval == std::chrono::seconds(10));
   CHECK(config.log.level == LogLevel::info);
   CHECK(config.log.format == LogFormat::text);
   CHECK(config.termination_log == "/dev/termination-log");
@@ -24,12 +27,17 @@ TEST_CASE("egress-wait without any variable") {
 TEST_CASE("egress-wait with all of them") {
   Diagnostics diagnostics;
   const auto config = parse_config(environment({{"EGRESS_INTERFACE", "net1"},
-                                                {"EGRESS_ADMIN_LISTEN", "off"},
+                                                {"EGRESS_ADMIN_LISTEN", ":9180"},
+                                                {"EGRESS_DESTINATION_FILE", "/etc/table"},
+                                                {"EGRESS_GATEWAY_CHECK_INTERVAL", "0"},
                                                 {"EGRESS_LOG_LEVEL", "debug"},
                                                 {"EGRESS_LOG_FORMAT", "json"},
                                                 {"EGRESS_TERMINATION_LOG", "/tmp/log"}}),
                                    diagnostics);
   CHECK(config.interface == "net1");
+  CHECK(config.admin.listen.size() == 1);
+  CHECK(config.table_path == "/etc/table");
+  CHECK(config.gateway_interval.count() == 0);
   CHECK(config.log.level == LogLevel::debug);
   CHECK(config.log.format == LogFormat::json);
   CHECK(config.termination_log == "/tmp/log");
@@ -37,21 +45,23 @@ TEST_CASE("egress-wait with all of them") {
   CHECK(diagnostics.to_text(Severity::warning) == "");
 }
 
-TEST_CASE("what egress-wait refuses, and of what it warns") {
+TEST_CASE("what egress-wait refuses, all at once") {
   Diagnostics diagnostics;
-  const auto config = parse_config(
-      environment({{"EGRESS_LOG_LEVEL", "loud"}, {"EGRESS_ADMIN_LISTEN", "127.0.0.1:9000"}}),
-      diagnostics);
+  const auto config = parse_config(environment({{"EGRESS_LOG_LEVEL", "loud"},
+                                                {"EGRESS_ADMIN_LISTEN", "127.0.0.1"},
+                                                {"EGRESS_ADMIN_TLS_CERT", "/tls.crt"},
+                                                {"EGRESS_GATEWAY_CHECK_INTERVAL", "5"}}),
+                                   diagnostics);
   CHECK(config.log.level == LogLevel::info);
-  CHECK(diagnostics.to_text(Severity::error) ==
-        "EGRESS_LOG_LEVEL:1:1: error: found \"loud\", expected debug, info, warn or error\n"
-        "  1 | loud\n"
-        "    | ^~~~\n");
-  CHECK(diagnostics.to_text(Severity::warning) ==
-        "EGRESS_ADMIN_LISTEN:1:1: warning: ignored: egress-wait has no admin endpoint in this "
-        "version\n"
-        "  1 | 127.0.0.1:9000\n"
-        "    | ^~~~~~~~~~~~~~\n");
+  const auto text = diagnostics.to_text(Severity::error);
+  CHECK(diagnostics.errors() == 4);
+  for (const std::string_view expected :
+       {"EGRESS_LOG_LEVEL:1:1: error: found \"loud\", expected debug, info, warn or error",
+        "EGRESS_ADMIN_LISTEN:1:1: error: ", "EGRESS_ADMIN_TLS_KEY: error: is not set",
+        "EGRESS_GATEWAY_CHECK_INTERVAL:1:1: error: "}) {
+    CAPTURE(text, expected);
+    CHECK(text.find(expected) != text.npos);
+  }
 }
 
 TEST_CASE("one ConfigMap may serve all containers of the pod") {
@@ -72,9 +82,10 @@ TEST_CASE("every variable of egress-wait is told once") {
     CHECK(variable.name.starts_with("EGRESS_"));
     CHECK_FALSE(variable.meaning.empty());
   }
-  CHECK(names == std::set<std::string_view>{"EGRESS_INTERFACE", "EGRESS_ADMIN_LISTEN",
-                                            "EGRESS_LOG_LEVEL", "EGRESS_LOG_FORMAT",
-                                            "EGRESS_TERMINATION_LOG"});
+  CHECK(names == std::set<std::string_view>{
+                     "EGRESS_INTERFACE", "EGRESS_DESTINATION_FILE", "EGRESS_GATEWAY_CHECK_INTERVAL",
+                     "EGRESS_ADMIN_LISTEN", "EGRESS_ADMIN_TLS_CERT", "EGRESS_ADMIN_TLS_KEY",
+                     "EGRESS_LOG_LEVEL", "EGRESS_LOG_FORMAT", "EGRESS_TERMINATION_LOG"});
 }
 
 }  // namespace

@@ -1,0 +1,41 @@
+#include "redirect-proxy/address_defence.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace egress::wait {
+namespace {
+
+using std::chrono::seconds;
+using Response = AddressDefence::Response;
+
+TEST_CASE("a claim is defended once in ten seconds, then told, then told no more for a while") {
+  AddressDefence defence;
+  const auto ours = *parse_ip_address("10.42.253.46");
+  const AddressDefence::Clock::time_point start{};
+  const auto at = [&](int second) { return start + seconds(second); };
+
+  CHECK(defence.on_claim(ours, at(0)) == Response::defend);
+  CHECK_FALSE(defence.is_contested(ours, at(0)));
+  CHECK(defence.on_claim(ours, at(1)) == Response::tell);
+  CHECK(defence.is_contested(ours, at(1)));
+  CHECK(defence.on_claim(ours, at(9)) == Response::nothing);
+  CHECK(defence.on_claim(ours, at(10)) == Response::defend);
+  CHECK(defence.on_claim(ours, at(11)) == Response::tell);
+  CHECK(defence.claims() == 5);
+  CHECK(defence.is_contested(ours, at(70)));
+  CHECK_FALSE(defence.is_contested(ours, at(71)));
+}
+
+TEST_CASE("each address is defended for itself") {
+  AddressDefence defence;
+  const auto one = *parse_ip_address("10.42.253.46");
+  const auto other = *parse_ip_address("2001:db8::46");
+  const AddressDefence::Clock::time_point now{};
+  CHECK(defence.on_claim(one, now) == Response::defend);
+  CHECK(defence.on_claim(other, now) == Response::defend);
+  CHECK(defence.on_claim(one, now) == Response::tell);
+  CHECK_FALSE(defence.is_contested(other, now));
+}
+
+}  // namespace
+}  // namespace egress::wait
