@@ -84,16 +84,15 @@ class Chooser {
   // Another link of the pod, or of the node that the new link would sit on, must not hold the
   // source address.
   Result<void> check_source_is_free() const {
-    for (const auto& source : {config_.source4, config_.source6}) {
-      if (!source) continue;
+    for (const auto& source : config_.sources()) {
       for (const auto& one : facts_.addresses) {
-        if (one.prefix.address != source->address || one.link == config_.interface) continue;
-        return held("this pod holds it on " + one.link, source->address);
+        if (one.prefix.address != source.address || one.link == config_.interface) continue;
+        return held("this pod holds it on " + one.link, source.address);
       }
       if (!facts_.node) continue;
       for (const auto& one : facts_.node->addresses) {
-        if (one.prefix.address == source->address)
-          return held("the node holds it on " + one.link, source->address);
+        if (one.prefix.address == source.address)
+          return held("the node holds it on " + one.link, source.address);
       }
     }
     return {};

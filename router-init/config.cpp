@@ -5,15 +5,28 @@
 #include <charconv>
 #include <vector>
 
+#include "common/admin_settings.hpp"
 #include "common/fields.hpp"
 
 namespace egress::router {
 namespace {
 
 constexpr std::array kVariables{
-    Variable{"EGRESS_SOURCE", "(required)",
-             "address that the outside sees, with or without /PREFIX_LENGTH; one IPv4, one IPv6, "
-             "or both with a comma between"},
+    Variable{
+        "EGRESS_SOURCE", "(required)",
+        "address that the outside sees, with or without /PREFIX_LENGTH; IPv4, IPv6 or both; of "
+        "each one or a list"},
+    Variable{
+        "EGRESS_SOURCE_ASSIGN", "all",
+        "of a list, all: this pod holds all of it; ordinal: replica N takes the Nth address of "
+        "each family, from 0"},
+    Variable{"EGRESS_SOURCE_SPREAD", "client",
+             "where a pod holds several, client: a client always leaves with the same one; "
+             "connection: each connection with any"},
+    Variable{"EGRESS_POD_ORDINAL", "",
+             "number of this replica, from 0; without it the number at the end of EGRESS_POD_NAME, "
+             "else of the host name"},
+    Variable{"EGRESS_POD_NAME", "", "name of this pod, such as egress-router-1"},
     Variable{"EGRESS_GATEWAY", "(required)",
              "next hop towards the outside, one of each family that EGRESS_SOURCE has"},
     Variable{"EGRESS_DESTINATION", "(required in init and legacy)",
@@ -43,6 +56,8 @@ constexpr std::array kVariables{
     Variable{"EGRESS_ANNOUNCE", "once",
              "once: announce EGRESS_SOURCE and leave the second announcement to egress-wait; twice "
              "(always in legacy): stay 2 s for it"},
+    Variable{"EGRESS_ADMIN_LISTEN", "off",
+             "where egress-wait answers: an ADDRESS alone in the table leaves that port to it"},
     Variable{"EGRESS_LOG_LEVEL", "info", "debug, info, warn or error"},
     Variable{"EGRESS_LOG_FORMAT", "text", "text or json"},
     Variable{"EGRESS_TERMINATION_LOG", kTerminationLog,
@@ -73,15 +88,15 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
 
 class ConfigParser {
  public:
-  ConfigParser(const Environment& environment, Diagnostics& diagnostics)
-      : environment_(environment), diagnostics_(diagnostics) {}
+  ConfigParser(const Environment& environment, std::string_view host_name, Diagnostics& diagnostics)
+      : environment_(environment), host_name_(host_name), diagnostics_(diagnostics) {}
 
   RouterConfig parse() {
     config_.log = parse_log_options(environment_, diagnostics_);
     if (environment_.get("EGRESS_ROUTER_DEBUG")) config_.log.level = LogLevel::debug;
     choice("EGRESS_ROUTER_MODE", "init, legacy, http-proxy, dns-proxy or unit-test", kModes,
            config_.mode);
-    parse_source();
+    parse_sources();
     parse_gateway();
     parse_table();
     parse_links();
@@ -114,62 +129,15 @@ class ConfigParser {
     choice(name, "on or off", kSwitch, value);
   }
 
-  // Calls `use` with each element of a list whose separators are commas, spaces, tabs and line
-  // ends.
-  template <class Use>
-  void for_each_element(std::string_view name, std::string_view text, Use use) {
-    constexpr std::string_view kSeparators = ", \t\r\n";
-    std::size_t at = 0;
-    bool any = false;
-    while ((at = text.find_first_not_of(kSeparators, at)) != text.npos) {
-      const std::size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
-      const auto element = text.substr(at, end - at);
-      use(Spot{name, 1, at + 1, text, element.size()}, element);
-      at = end;
-      any = true;
+  void parse_sources() {
+    auto sources = router::parse_sources(environment_, host_name_, diagnostics_);
+    config_.spread = sources.spread;
+    for (const Family family : {Family::v4, Family::v6}) {
+      const auto& list = sources.of(family);
+      if (list.empty()) continue;
+      (family == Family::v4 ? config_.source4 : config_.source6) = list.front();
+      config_.more_sources.insert(config_.more_sources.end(), list.begin() + 1, list.end());
     }
-    if (!any) error(name, text, "an address");
-  }
-
-  void parse_source() {
-    const auto text = environment_.get("EGRESS_SOURCE");
-    if (!text)
-      return diagnostics_.error("EGRESS_SOURCE",
-                                "not set, expected the address that the outside is to see");
-    for_each_element("EGRESS_SOURCE", *text, [this](const Spot& spot, std::string_view element) {
-      const auto source = parse_ip_prefix(element);
-      if (!source) {
-        return diagnostics_.error(
-            spot,
-            found_expected(element, "an IPv4 or IPv6 address, with or without /PREFIX_LENGTH"));
-      }
-      if (const auto why = unusable_source(*source); !why.empty()) {
-        return diagnostics_.error(
-            spot, found_expected(element, "the address of one host; this is " + why));
-      }
-      auto& slot = source->family() == Family::v4 ? config_.source4 : config_.source6;
-      if (slot) {
-        return diagnostics_.error(
-            spot, found_expected(
-                      element, "no second " + std::string(to_text(source->family())) + " address"));
-      }
-      slot = source;
-    });
-  }
-
-  static std::string unusable_source(const IpPrefix& source) {
-    const IpAddress& address = source.address;
-    if (address.is_unspecified()) return "the unspecified address";
-    if (address.is_loopback()) return "a loopback address";
-    if (address.is_multicast()) return "a multicast address";
-    if (address.is_link_local()) return "a link-local address";
-    if (address.is_broadcast() || source.broadcast() == address) return "a broadcast address";
-    // RFC 4291 §2.6.1: the all-zeros host is the routers' anycast address; a /31, /127 or a host
-    // prefix has none.
-    const bool has_network_address = source.length + 2 <= address_bits(source.family());
-    if (has_network_address && source.network().address == address)
-      return "the address of the network itself";
-    return {};
   }
 
   void parse_gateway() {
@@ -177,12 +145,14 @@ class ConfigParser {
     if (!text)
       return diagnostics_.error("EGRESS_GATEWAY",
                                 "not set, expected the next hop towards the outside");
-    for_each_element("EGRESS_GATEWAY", *text, [this](const Spot& spot, std::string_view element) {
-      const auto gateway = parse_ip_address(element);
-      if (!gateway)
-        return diagnostics_.error(spot, found_expected(element, "an IPv4 or IPv6 address"));
-      check_gateway(spot, element, *gateway);
-    });
+    const bool any = for_each_element(
+        "EGRESS_GATEWAY", *text, [this](const Spot& spot, std::string_view element) {
+          const auto gateway = parse_ip_address(element);
+          if (!gateway)
+            return diagnostics_.error(spot, found_expected(element, "an IPv4 or IPv6 address"));
+          check_gateway(spot, element, *gateway);
+        });
+    if (!any) error("EGRESS_GATEWAY", *text, "an address");
     for (const Family family : {Family::v4, Family::v6}) {
       const auto& source = family == Family::v4 ? config_.source4 : config_.source6;
       const auto& gateway = family == Family::v4 ? config_.gateway4 : config_.gateway6;
@@ -195,6 +165,12 @@ class ConfigParser {
     }
   }
 
+  bool is_source(const IpAddress& address) const {
+    const auto all = config_.sources();
+    return std::any_of(all.begin(), all.end(),
+                       [&](const IpPrefix& one) { return one.address == address; });
+  }
+
   void check_gateway(const Spot& spot, std::string_view element, const IpAddress& gateway) {
     const auto& source = gateway.is_v4() ? config_.source4 : config_.source6;
     auto& slot = gateway.is_v4() ? config_.gateway4 : config_.gateway6;
@@ -205,7 +181,7 @@ class ConfigParser {
       expected = "the address of a router";
     } else if (slot) {
       expected = "no second " + family + " gateway";
-    } else if (source && source->address == gateway) {
+    } else if (is_source(gateway)) {
       expected = "another address than EGRESS_SOURCE";
     } else if (source &&
                (source->broadcast() == gateway || (source->length + 2 <= 32 && gateway.is_v4() &&
@@ -243,10 +219,28 @@ class ConfigParser {
     OwnAddresses own;
     own.gateway4 = config_.gateway4;
     own.gateway6 = config_.gateway6;
-    if (config_.source4) own.source4 = config_.source4->address;
-    if (config_.source6) own.source6 = config_.source6->address;
-    own.judged = config_.source4 || config_.source6;
+    for (const auto& source : config_.sources()) own.sources.push_back(source.address);
     config_.destinations = parse_destinations(*text, own, diagnostics_);
+    keep_admin_ports();
+  }
+
+  // What is in the table's way, the table must not name.
+  void keep_admin_ports() {
+    for (const auto& listen : parse_admin_settings(environment_, diagnostics_, {}).listen) {
+      for (const Family family : {Family::v4, Family::v6}) {
+        const Entry* const entry =
+            find_entry(config_.destinations, family, Protocol::tcp, listen.port);
+        if (entry == nullptr) continue;
+        diagnostics_.error("EGRESS_ADMIN_LISTEN", "found port " + std::to_string(listen.port) +
+                                                      ", expected another than line " +
+                                                      std::to_string(entry->line) +
+                                                      " of the table forwards");
+      }
+      config_.kept_ports.push_back(listen.port);
+    }
+    auto& ports = config_.kept_ports;
+    std::sort(ports.begin(), ports.end());
+    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
   }
 
   void link_name(std::string_view name, std::string& value) {
@@ -312,6 +306,7 @@ class ConfigParser {
   }
 
   const Environment& environment_;
+  const std::string_view host_name_;
   Diagnostics& diagnostics_;
   RouterConfig config_;
   bool gateway_in_error_ = false;  // said already; that one is missing then would mislead
@@ -319,8 +314,17 @@ class ConfigParser {
 
 }  // namespace
 
-RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics) {
-  return ConfigParser(environment, diagnostics).parse();
+std::vector<IpPrefix> RouterConfig::sources() const {
+  std::vector<IpPrefix> all;
+  if (source4) all.push_back(*source4);
+  if (source6) all.push_back(*source6);
+  all.insert(all.end(), more_sources.begin(), more_sources.end());
+  return all;
+}
+
+RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics,
+                          std::string_view host_name) {
+  return ConfigParser(environment, host_name, diagnostics).parse();
 }
 
 std::span<const Variable> variables() { return kVariables; }

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/environment.hpp"
 #include "common/ip.hpp"
@@ -15,6 +16,7 @@
 #include "common/variable.hpp"
 #include "router-init/destinations.hpp"
 #include "router-init/network.hpp"
+#include "router-init/sources.hpp"
 
 namespace egress::router {
 
@@ -34,9 +36,12 @@ struct RouterConfig {
   Mode mode = Mode::legacy;
   std::optional<IpPrefix> source4;  // address with prefix length; at least one family is set
   std::optional<IpPrefix> source6;
+  std::vector<IpPrefix> more_sources;  // beside those two, of the same families
+  Spread spread = Spread::client;
   std::optional<IpAddress> gateway4;  // set exactly where the source of that family is
   std::optional<IpAddress> gateway6;
-  DestinationTable destinations;  // empty in the proxy modes
+  DestinationTable destinations;          // empty in the proxy modes
+  std::vector<std::uint16_t> kept_ports;  // of EGRESS_ADMIN_LISTEN, sorted: not for the table
 
   std::string interface = "macvlan0";
   std::string cluster_interface;  // empty: eth0, else the link of the default route
@@ -53,12 +58,14 @@ struct RouterConfig {
   LogOptions log;
   std::string termination_log{kTerminationLog};
 
+  std::vector<IpPrefix> sources() const;  // all, those that source4 and source6 name first
   bool translates() const { return mode != Mode::http_proxy && mode != Mode::dns_proxy; }
 };
 
 // Reads all variables and reports all that is wrong with them; what comes back is whole only where
-// `diagnostics` has no errors afterwards.
-RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics);
+// `diagnostics` has no errors afterwards. `host_name` tells a replica its number; see sources.hpp.
+RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics,
+                          std::string_view host_name = {});
 
 // For --help and for the README's table.
 std::span<const Variable> variables();

@@ -1,5 +1,6 @@
 #include "router-init/destinations.hpp"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -117,15 +118,18 @@ class TableParser {
       error(field, found_expected(field.text, expected));
       return std::nullopt;
     }
-    const auto& source = address->is_v4() ? own_.source4 : own_.source6;
+    const auto& sources = own_.sources;
+    const bool has_family = std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
+      return source.family() == address->family();
+    });
     const auto& gateway = address->is_v4() ? own_.gateway4 : own_.gateway6;
     if (const auto why = unusable_because(*address); !why.empty()) {
       error(field, found_expected(field.text, "an address to forward to; this is " + why));
-    } else if (!source && own_.judged) {
+    } else if (!has_family && !sources.empty()) {
       error(field,
             found_expected(field.text, "no " + std::string(to_text(address->family())) +
                                            " address, as EGRESS_SOURCE has none to leave from"));
-    } else if (source && *address == *source) {
+    } else if (std::find(sources.begin(), sources.end(), *address) != sources.end()) {
       error(field, found_expected(field.text, "another address than EGRESS_SOURCE"));
     } else {
       if (gateway && *address == *gateway)

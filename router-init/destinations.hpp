@@ -48,12 +48,9 @@ struct DestinationTable {
 // The pod's side of each family, which the table is judged against: no destination without a source
 // of its family.
 struct OwnAddresses {
-  std::optional<IpAddress> source4;
-  std::optional<IpAddress> source6;
+  std::vector<IpAddress> sources;  // none: they were wrong, and no family can be held against it
   std::optional<IpAddress> gateway4;
   std::optional<IpAddress> gateway6;
-  bool judged =
-      false;  // the sources were good; else a destination's family cannot be held against it
 };
 
 // Reports every error of the table to `diagnostics`; the table is whole only where that has none

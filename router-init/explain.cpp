@@ -1,5 +1,6 @@
 #include "router-init/explain.hpp"
 
+#include <algorithm>
 #include "common/fields.hpp"
 
 namespace egress::router {
@@ -38,8 +39,11 @@ std::optional<Question> parse_question(std::string_view text, Diagnostics& diagn
 }
 
 std::string answer(const RouterConfig& config, const Question& question, Family family) {
-  const auto& source = family == Family::v4 ? config.source4 : config.source6;
-  const std::string leaving = ", and the outside sees " + to_text(source->address);
+  std::string leaving;
+  for (const auto& source : config.sources()) {
+    if (source.family() != family) continue;
+    leaving += (leaving.empty() ? ", and the outside sees " : " or ") + to_text(source.address);
+  }
   if (question.with_ports) {
     if (const Entry* entry =
             find_entry(config.destinations, family, *question.with_ports, question.port)) {
@@ -47,6 +51,10 @@ std::string answer(const RouterConfig& config, const Question& question, Family 
       return "line " + std::to_string(entry->line) + ", \"" + to_text(*entry) + "\": goes to " +
              to_text(entry->address) + " port " + std::to_string(remote) + leaving;
     }
+  }
+  if (question.with_ports == Protocol::tcp &&
+      std::count(config.kept_ports.begin(), config.kept_ports.end(), question.port) > 0) {
+    return "stays in the pod: it is EGRESS_ADMIN_LISTEN's";
   }
   if (const auto& fallback = fallback_of(config.destinations, family)) {
     const std::string port = question.with_ports ? " port " + std::to_string(question.port) : "";

@@ -3,8 +3,14 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <iostream>
 
 #include "common/hold.hpp"
@@ -72,7 +78,9 @@ class Program {
   explicit Program(Options options) : options_(std::move(options)) {}
 
   ExitCode run() {
-    config_ = parse_config(Environment::of_process(), diagnostics_);
+    std::array<char, 256> host_name{};  // HOST_NAME_MAX is 64
+    ::gethostname(host_name.data(), host_name.size() - 1);
+    config_ = parse_config(Environment::of_process(), diagnostics_, host_name.data());
     set_up_log(config_.log, kProgram);
     if (const auto warnings = diagnostics_.to_text(Severity::warning); !warnings.empty()) {
       spdlog::warn("{}", without_end(warnings));
@@ -160,9 +168,8 @@ class Program {
 
   void say_done() const {
     std::string sources;
-    for (const auto& source : {config_.source4, config_.source6}) {
-      if (source) sources += (sources.empty() ? "" : " and ") + to_text(source->address);
-    }
+    for (const auto& source : config_.sources())
+      sources += (sources.empty() ? "" : " and ") + to_text(source.address);
     spdlog::info("ready: mode {}, the outside sees {} on {}{}", to_text(config_.mode), sources,
                  config_.interface, config_.translates() ? ", " + size_of_table() : "");
   }
@@ -177,17 +184,31 @@ class Program {
   // RFC 5227 §2.3: the second announcement, for whom the first did not reach. In the other modes
   // egress-wait sends it.
   ExitCode finish() {
+    if (config_.mode == Mode::legacy) become_egress_wait();
     if (config_.announce_twice) {
       if (wait_for_termination(link::kAnnounceInterval)) return ExitCode::ok;
-      for (const auto& source : {config_.source4, config_.source6}) {
-        if (!source) continue;
-        auto socket = link::NeighbourSocket::open(config_.interface, source->family());
-        const auto announced = socket ? socket->announce(source->address) : socket.error();
+      for (const auto& source : config_.sources()) {
+        auto socket = link::NeighbourSocket::open(config_.interface, source.family());
+        const auto announced = socket ? socket->announce(source.address) : socket.error();
         if (!announced) spdlog::warn("{}", to_text(announced.error()));
       }
     }
     if (config_.mode == Mode::legacy) wait_for_termination();
     return ExitCode::ok;
+  }
+
+  // One container does both jobs in legacy mode. Where egress-wait lies beside this program, as in
+  // the image, it takes over what comes up while the pod lives; else the pod is held open and no
+  // more. The signals that are blocked stay so.
+  static void become_egress_wait() {
+    std::error_code error;
+    auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (error) return;
+    program.replace_filename("egress-wait");
+    std::string name = program.string();
+    std::array<char*, 2> arguments{name.data(), nullptr};
+    ::execv(program.c_str(), arguments.data());
+    spdlog::debug("{}: {}", name, std::strerror(errno));
   }
 
   Options options_;

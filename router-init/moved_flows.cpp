@@ -19,6 +19,7 @@ std::uint32_t key_of(const IpAddress& address, Protocol protocol, std::uint16_t 
 FlowJudge::FlowJudge(const Translation& translation, const std::vector<IpAddress>& pod_addresses)
     : fallback4_(translation.fallback4),
       fallback6_(translation.fallback6),
+      kept_ports_(translation.kept_ports.begin(), translation.kept_ports.end()),
       pod_addresses_(pod_addresses.begin(), pod_addresses.end()) {
   ports_.reserve(translation.ports.size());
   for (const auto& one : translation.ports) {
@@ -43,7 +44,9 @@ std::optional<FlowJudge::Target> FlowJudge::target_of(Family family, std::uint8_
     }
   }
   const auto& fallback = family == Family::v4 ? fallback4_ : fallback6_;
-  if (fallback) return Target{*fallback, port};
+  const bool is_kept =
+      port && protocol == static_cast<std::uint8_t>(Protocol::tcp) && kept_ports_.contains(*port);
+  if (fallback && !is_kept) return Target{*fallback, port};
   return std::nullopt;
 }
 

@@ -61,6 +61,7 @@ class FlowJudge {
   std::map<std::uint32_t, Range> ranges_;  // by the key of the first port
   std::optional<IpAddress> fallback4_;
   std::optional<IpAddress> fallback6_;
+  std::set<std::uint16_t> kept_ports_;
   std::set<IpAddress> pod_addresses_;
 };
 

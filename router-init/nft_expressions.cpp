@@ -90,6 +90,32 @@ void load_fib_address_type(nftnl_rule* rule, std::uint32_t flags) {
   nftnl_expr_set_u32(fib, NFTNL_EXPR_FIB_FLAGS, flags);
 }
 
+void load_random(nftnl_rule* rule, std::uint32_t modulus) {
+  nftnl_expr* random = add(rule, "numgen");
+  nftnl_expr_set_u32(random, NFTNL_EXPR_NG_DREG, kFirstRegister);
+  nftnl_expr_set_u32(random, NFTNL_EXPR_NG_MODULUS, modulus);
+  nftnl_expr_set_u32(random, NFTNL_EXPR_NG_TYPE, NFT_NG_RANDOM);
+  nftnl_expr_set_u32(random, NFTNL_EXPR_NG_OFFSET, 0);
+}
+
+void load_address_hash(nftnl_rule* rule, Family family, bool of_source, std::uint32_t modulus,
+                       std::uint32_t seed) {
+  // Offsets in the IPv4 header (RFC 791 §3.1) and the IPv6 header (RFC 8200 §3).
+  const std::uint32_t length = address_bits(family) / 8;
+  const std::uint32_t source_at = family == Family::v4 ? 12 : 8;
+  load_payload(rule,
+               {NFT_PAYLOAD_NETWORK_HEADER, of_source ? source_at : source_at + length, length},
+               kRegisterAfter16);
+  nftnl_expr* hash = add(rule, "hash");
+  nftnl_expr_set_u32(hash, NFTNL_EXPR_HASH_SREG, kRegisterAfter16);
+  nftnl_expr_set_u32(hash, NFTNL_EXPR_HASH_DREG, kFirstRegister);
+  nftnl_expr_set_u32(hash, NFTNL_EXPR_HASH_LEN, length);
+  nftnl_expr_set_u32(hash, NFTNL_EXPR_HASH_MODULUS, modulus);
+  nftnl_expr_set_u32(hash, NFTNL_EXPR_HASH_SEED, seed);
+  nftnl_expr_set_u32(hash, NFTNL_EXPR_HASH_OFFSET, 0);
+  nftnl_expr_set_u32(hash, NFTNL_EXPR_HASH_TYPE, NFT_HASH_JENKINS);
+}
+
 void load_rt_tcpmss(nftnl_rule* rule) {
   nftnl_expr* rt = add(rule, "rt");
   nftnl_expr_set_u32(rt, NFTNL_EXPR_RT_KEY, NFT_RT_TCPMSS);

@@ -48,6 +48,11 @@ void load_ct(nftnl_rule* rule, std::uint32_t key);  // NFT_CT_...
 void load_payload(nftnl_rule* rule, const Payload& payload, std::uint32_t to = kFirstRegister);
 void load_fib_address_type(nftnl_rule* rule, std::uint32_t flags);  // NFTA_FIB_F_...
 void load_rt_tcpmss(nftnl_rule* rule);
+// Into the first register, as the host orders its bytes: a random number under `modulus`, or the
+// hash of the IP header's source or destination.
+void load_random(nftnl_rule* rule, std::uint32_t modulus);
+void load_address_hash(nftnl_rule* rule, Family family, bool of_source, std::uint32_t modulus,
+                       std::uint32_t seed);
 void compare(nftnl_rule* rule, Compare operation, Bytes value);
 void bitwise(nftnl_rule* rule, Bytes mask, Bytes exclusive_or);  // of equal length
 void host_to_network(nftnl_rule* rule, std::uint32_t length);

@@ -104,6 +104,17 @@ NftRule translate_by(const RangeMap& map) {
   return rule;
 }
 
+// tcp dport 9180 accept
+NftRule keep(std::uint16_t port) {
+  const std::uint16_t port_be = htons(port);
+  auto rule = make_rule();
+  nft::match_l4proto(rule.get(), IPPROTO_TCP);
+  nft::load_payload(rule.get(), kDestinationPort);
+  nft::compare(rule.get(), Compare::equal, nft::bytes_of(port_be));
+  nft::accept(rule.get());
+  return rule;
+}
+
 // meta nfproto ipv4 counter name "fallback4" dnat ip to 203.0.113.27
 NftRule translate_rest_to(const IpAddress& address) {
   auto rule = make_rule();
@@ -114,13 +125,23 @@ NftRule translate_rest_to(const IpAddress& address) {
   return rule;
 }
 
-// oifname "macvlan0" meta nfproto ipv4 snat ip to 10.42.253.46
-NftRule masquerade(const std::string& egress, const IpAddress& source) {
+// oifname "macvlan0" meta nfproto ipv4 [jhash ip saddr mod 2 seed 0x45475253 == 0] snat ip to
+// 10.42.253.46
+NftRule masquerade(const std::string& egress, const SpreadRule& spread) {
+  const Family family = spread.address.family();
   auto rule = make_rule();
   nft::match_oifname(rule.get(), Compare::equal, egress);
-  nft::match_nfproto(rule.get(), source.family());
-  nft::load_immediate(rule.get(), source.bytes());
-  nft::translate(rule.get(), {NFT_NAT_SNAT, source.family(), {}});
+  nft::match_nfproto(rule.get(), family);
+  if (spread.hash == SpreadRule::Hash::random) {
+    nft::load_random(rule.get(), spread.modulus);
+  } else if (spread.hash != SpreadRule::Hash::none) {
+    nft::load_address_hash(rule.get(), family, spread.hash == SpreadRule::Hash::source,
+                           spread.modulus, kSpreadSeed);
+  }
+  if (spread.hash != SpreadRule::Hash::none)
+    nft::compare(rule.get(), Compare::equal, nft::bytes_of(spread.equals));
+  nft::load_immediate(rule.get(), spread.address.bytes());
+  nft::translate(rule.get(), {NFT_NAT_SNAT, family, {}});
   return rule;
 }
 
@@ -240,6 +261,9 @@ BaseChain make_translate(const Ruleset& ruleset, const Translation& translation)
   chain.rules.push_back(drop_from_us());
   for (const auto& map : destination_maps(translation)) chain.rules.push_back(translate_by(map));
   for (const auto& map : range_maps(translation)) chain.rules.push_back(translate_by(map));
+  if (translation.fallback4 || translation.fallback6) {
+    for (const auto port : translation.kept_ports) chain.rules.push_back(keep(port));
+  }
   for (const auto& address : {translation.fallback4, translation.fallback6}) {
     if (address) chain.rules.push_back(translate_rest_to(*address));
   }
@@ -249,8 +273,9 @@ BaseChain make_translate(const Ruleset& ruleset, const Translation& translation)
 BaseChain make_masquerade_as_source(const Ruleset& ruleset) {
   BaseChain chain{"masquerade_as_source", "nat",     NF_INET_POST_ROUTING,
                   NF_IP_PRI_NAT_SRC,      NF_ACCEPT, {}};
-  for (const auto& source : {ruleset.source4, ruleset.source6}) {
-    if (source) chain.rules.push_back(masquerade(ruleset.egress_interface, *source));
+  for (const Family family : {Family::v4, Family::v6}) {
+    for (const auto& spread : spread_rules(ruleset, family))
+      chain.rules.push_back(masquerade(ruleset.egress_interface, spread));
   }
   return chain;
 }
@@ -263,8 +288,9 @@ BaseChain make_input(const Ruleset& ruleset) {
   if (ruleset.translation) rules.push_back(drop_invalid_from(ruleset.cluster_interface));
   rules.push_back(accept_unless_from(ruleset.egress_interface));
   rules.push_back(accept_replies());
-  for (const auto& source : {ruleset.source4, ruleset.source6}) {
-    if (ruleset.answer_ping && source) rules.push_back(accept_ping(*source));
+  for (const Family family : {Family::v4, Family::v6}) {
+    if (!ruleset.answer_ping) break;
+    for (const auto& source : sources_of(ruleset, family)) rules.push_back(accept_ping(source));
   }
   if (ruleset.source6) {
     rules.push_back(accept_icmp(Family::v6, MLD_LISTENER_QUERY));
@@ -291,10 +317,12 @@ BaseChain make_leak_guard(const Ruleset& ruleset) {
   BaseChain chain{"leak_guard",           "filter",  NF_INET_POST_ROUTING,
                   NF_IP_PRI_NAT_SRC + 10, NF_ACCEPT, {}};
   chain.rules.push_back(accept_unless_towards(ruleset.egress_interface));
-  if (ruleset.source4) chain.rules.push_back(accept_from({*ruleset.source4, 32}));
+  for (const Family family : {Family::v4, Family::v6}) {
+    for (const auto& source : sources_of(ruleset, family))
+      chain.rules.push_back(accept_from({source, address_bits(family)}));
+  }
   if (ruleset.source6) {
     constexpr std::array<std::uint8_t, 16> kLinkLocal{0xfe, 0x80};
-    chain.rules.push_back(accept_from({*ruleset.source6, 128}));
     chain.rules.push_back(accept_from({IpAddress::from_bytes(kLinkLocal), 10}));
     // Duplicate address detection asks from the unspecified address (RFC 4862 §5.4.2).
     chain.rules.push_back(accept_from({default_prefix(Family::v6).address, 128}));

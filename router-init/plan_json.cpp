@@ -46,6 +46,7 @@ Json ruleset_json(const Ruleset& ruleset) {
             {"translates", ruleset.translation.has_value()}};
   if (ruleset.source4) json["source4"] = to_text(*ruleset.source4);
   if (ruleset.source6) json["source6"] = to_text(*ruleset.source6);
+  for (const auto& source : ruleset.more_sources) json["more_sources"].push_back(to_text(source));
   return json;
 }
 

@@ -39,6 +39,33 @@ std::vector<RangeMap> range_maps(const Translation& translation) {
   return maps;
 }
 
+std::vector<IpAddress> sources_of(const Ruleset& ruleset, Family family) {
+  std::vector<IpAddress> all;
+  if (const auto& first = family == Family::v4 ? ruleset.source4 : ruleset.source6)
+    all.push_back(*first);
+  std::copy_if(ruleset.more_sources.begin(), ruleset.more_sources.end(), std::back_inserter(all),
+               [&](const IpAddress& one) { return one.family() == family; });
+  return all;
+}
+
+std::vector<SpreadRule> spread_rules(const Ruleset& ruleset, Family family) {
+  using Hash = SpreadRule::Hash;
+  const auto addresses = sources_of(ruleset, family);
+  const auto count = static_cast<std::uint32_t>(addresses.size());
+  std::vector<SpreadRule> rules;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    SpreadRule rule{Hash::none, 0, 0, addresses[i]};
+    if (i + 1 < count && ruleset.spread == Spread::connection) {
+      // A random number is drawn anew in each rule: one of those that are left.
+      rule = {Hash::random, count - i, 0, addresses[i]};
+    } else if (i + 1 < count) {
+      rule = {ruleset.translation ? Hash::source : Hash::destination, count, i, addresses[i]};
+    }
+    rules.push_back(rule);
+  }
+  return rules;
+}
+
 std::vector<std::string> counter_names(const Ruleset& ruleset) {
   std::vector<std::string> names{"forwarded_out",   "forwarded_in",    "dropped_invalid",
                                  "dropped_outside", "dropped_forward", "dropped_leak"};

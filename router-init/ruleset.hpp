@@ -10,6 +10,7 @@
 
 #include "common/ip.hpp"
 #include "common/port.hpp"
+#include "router-init/sources.hpp"
 
 namespace egress::router {
 
@@ -45,6 +46,7 @@ struct Translation {
       ranges;  // disjoint from each other and from `ports`, per family and protocol
   std::optional<IpAddress> fallback4;  // where all else goes
   std::optional<IpAddress> fallback6;
+  std::vector<std::uint16_t> kept_ports = {};  // TCP ports of the pod that no fallback takes
 
   bool operator==(const Translation&) const = default;
 };
@@ -56,9 +58,27 @@ struct Ruleset {
   std::optional<IpAddress> source6;
   bool answer_ping = false;                // echo requests from outside to the source address
   std::optional<Translation> translation;  // none: nothing is translated or forwarded (proxy modes)
+  std::vector<IpAddress> more_sources = {};  // beside those two
+  Spread spread = Spread::client;
 
   bool operator==(const Ruleset&) const = default;
 };
+
+// The addresses of one family, the first one first.
+std::vector<IpAddress> sources_of(const Ruleset& ruleset, Family family);
+
+// How new connections of one family are spread over its addresses: the rules in their order, each
+// for the connections that those before it left. Without translation the pod itself opens all of
+// them, and by Spread::client the same destination always sees the same address.
+struct SpreadRule {
+  enum class Hash : std::uint8_t { none, source, destination, random };
+  Hash hash = Hash::none;     // none: takes all that is left
+  std::uint32_t modulus = 0;  // of the hash
+  std::uint32_t equals = 0;
+  IpAddress address;
+};
+std::vector<SpreadRule> spread_rules(const Ruleset& ruleset, Family family);
+inline constexpr std::uint32_t kSpreadSeed = 0x45475253;  // fixed: a new pod spreads as the old one
 
 // Names the contents of a ruleset: 16 hexadecimal digits of a hash over its nft text, hence over
 // all that it holds and over the rules themselves. Kept as the table's comment, so that a restarted

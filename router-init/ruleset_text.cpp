@@ -115,6 +115,10 @@ class Printer {
       line(match_family(map.family) + "dnat " + nft_family(map.family) + " to " +
            std::string(to_text(map.protocol)) + " dport map @" + map.name);
     }
+    if (translation.fallback4 || translation.fallback6) {
+      for (const auto port : translation.kept_ports)
+        line("tcp dport " + std::to_string(port) + " accept");
+    }
     if (const auto& to = translation.fallback4) {
       line("meta nfproto ipv4 counter name \"fallback4\" dnat ip to " + to_text(*to));
     }
@@ -127,12 +131,28 @@ class Printer {
   void masquerade_as_source() {
     open("chain masquerade_as_source");
     line("type nat hook postrouting priority srcnat; policy accept;");
-    for (const auto& source : {ruleset_.source4, ruleset_.source6}) {
-      if (!source) continue;
-      line("oifname " + egress_ + " " + match_family(source->family()) + "snat " +
-           nft_family(source->family()) + " to " + to_text(*source));
+    for (const Family family : {Family::v4, Family::v6}) {
+      for (const auto& rule : spread_rules(ruleset_, family)) {
+        line("oifname " + egress_ + " " + match_family(family) + match_spread(rule) + "snat " +
+             nft_family(family) + " to " + to_text(rule.address));
+      }
     }
     close();
+  }
+
+  static std::string match_spread(const SpreadRule& rule) {
+    const std::string modulus = std::to_string(rule.modulus);
+    const std::string family = nft_family(rule.address.family());
+    switch (rule.hash) {
+      case SpreadRule::Hash::none: return {};
+      case SpreadRule::Hash::random: return "numgen random mod " + modulus + " == 0 ";
+      case SpreadRule::Hash::source:
+      case SpreadRule::Hash::destination: break;
+    }
+    char seed[16] = {};
+    std::snprintf(seed, sizeof seed, "0x%08" PRIx32, kSpreadSeed);
+    return "jhash " + family + (rule.hash == SpreadRule::Hash::source ? " saddr" : " daddr") +
+           " mod " + modulus + " seed " + seed + " == " + std::to_string(rule.equals) + " ";
   }
 
   void input() {
@@ -143,10 +163,12 @@ class Printer {
     }
     line("iifname != " + egress_ + " accept");
     line("ct state established,related accept");
-    for (const auto& source : {ruleset_.source4, ruleset_.source6}) {
-      if (!ruleset_.answer_ping || !source) continue;
-      line(nft_family(source->family()) + " daddr " + to_text(*source) +
-           (source->is_v4() ? " icmp" : " icmpv6") + " type echo-request accept");
+    for (const Family family : {Family::v4, Family::v6}) {
+      if (!ruleset_.answer_ping) break;
+      for (const auto& source : sources_of(ruleset_, family)) {
+        line(nft_family(family) + " daddr " + to_text(source) +
+             (source.is_v4() ? " icmp" : " icmpv6") + " type echo-request accept");
+      }
     }
     if (ruleset_.source6) {
       line("icmpv6 type mld-listener-query accept");
@@ -176,9 +198,11 @@ class Printer {
     open("chain leak_guard");
     line("type filter hook postrouting priority srcnat + 10; policy accept;");
     line("oifname != " + egress_ + " accept");
-    if (ruleset_.source4) line("ip saddr " + to_text(*ruleset_.source4) + " accept");
+    for (const auto& source : sources_of(ruleset_, Family::v4))
+      line("ip saddr " + to_text(source) + " accept");
+    for (const auto& source : sources_of(ruleset_, Family::v6))
+      line("ip6 saddr " + to_text(source) + " accept");
     if (ruleset_.source6) {
-      line("ip6 saddr " + to_text(*ruleset_.source6) + " accept");
       line("ip6 saddr fe80::/10 accept");
       line("ip6 saddr :: accept");
     }

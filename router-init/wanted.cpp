@@ -154,6 +154,8 @@ Ruleset wanted_ruleset(const RouterConfig& config, const std::string& egress,
   Ruleset ruleset{egress, cluster, {}, {}, config.answer_ping, {}};
   if (config.source4) ruleset.source4 = config.source4->address;
   if (config.source6) ruleset.source6 = config.source6->address;
+  for (const auto& source : config.more_sources) ruleset.more_sources.push_back(source.address);
+  ruleset.spread = config.spread;
   if (!config.translates()) return ruleset;
 
   Translation& translation = ruleset.translation.emplace();
@@ -170,6 +172,7 @@ Ruleset wanted_ruleset(const RouterConfig& config, const std::string& egress,
     }
   }
   if (config.destinations.fallback4) translation.fallback4 = config.destinations.fallback4->address;
+  translation.kept_ports = config.kept_ports;
   if (config.destinations.fallback6) translation.fallback6 = config.destinations.fallback6->address;
   return ruleset;
 }

@@ -10,8 +10,9 @@ using namespace egress::router;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const OwnAddresses kOwn{
-      parse_ip_address("10.42.253.46"), parse_ip_address("2001:db8:42::46"),
-      parse_ip_address("10.42.253.1"), parse_ip_address("2001:db8:42::1"), true};
+      {*parse_ip_address("10.42.253.46"), *parse_ip_address("2001:db8:42::46")},
+      parse_ip_address("10.42.253.1"),
+      parse_ip_address("2001:db8:42::1")};
   const NamedText text{"T", {reinterpret_cast<const char*>(data), size}};
   Diagnostics diagnostics;
   const auto table = parse_destinations(text, kOwn, diagnostics);

@@ -53,6 +53,22 @@ Ruleset everything() {
   return ruleset;
 }
 
+// Several addresses, and ports that stay in the pod.
+Ruleset spread() {
+  Ruleset ruleset = everything();
+  ruleset.more_sources = {ip("10.42.253.47"), ip("10.42.253.48"), ip("2001:db8:42::47")};
+  ruleset.translation = Translation{
+      {{Protocol::tcp, 80, ip("203.0.113.25"), 80}}, {}, ip("203.0.113.27"), {}, {9180, 9190}};
+  return ruleset;
+}
+
+Ruleset spread_by(Spread how, bool translates) {
+  Ruleset ruleset = spread();
+  ruleset.spread = how;
+  if (!translates) ruleset.translation.reset();
+  return ruleset;
+}
+
 Ruleset with_links(const std::string& egress, const std::string& cluster) {
   Ruleset ruleset = everything();
   ruleset.egress_interface = egress;
@@ -126,6 +142,7 @@ const std::vector<Sample>& readable_samples() {
   static const std::vector<Sample> kSamples{{"guard", guard()},
                                             {"reference", reference()},
                                             {"ipv6_only", ipv6_only()},
+                                            {"spread", spread()},
                                             {"everything", everything()}};
   return kSamples;
 }
@@ -135,6 +152,8 @@ const std::vector<Sample>& corner_samples() {
   no_mapping.translation.emplace();
   static const std::vector<Sample> kSamples{
       {"translation without a mapping", no_mapping},
+      {"spread by connection", spread_by(Spread::connection, true)},
+      {"a proxy's spread", spread_by(Spread::client, false)},
       {"names of 15 characters", with_links("abcdefghijklmno", "abcdefghijklmnp")},
       {"name that ends like a wildcard", with_links("net*", "net")},
       {"names that are a wildcard, and a backslash", with_links("*", "net\\")},

@@ -103,8 +103,8 @@ TEST_CASE("values that are refused") {
        "EGRESS_SOURCE:1:1: error: found \"010.42.253.46\", expected an IPv4 or IPv6 address, with "
        "or without "
        "/PREFIX_LENGTH"},
-      {"EGRESS_SOURCE", "10.42.253.46,10.42.253.47",
-       "EGRESS_SOURCE:1:14: error: found \"10.42.253.47\", expected no second IPv4 address"},
+      {"EGRESS_SOURCE", "10.42.253.46,10.42.253.46/24",
+       "EGRESS_SOURCE:1:14: error: found \"10.42.253.46/24\", expected each address once"},
       {"EGRESS_SOURCE", "10.42.253.0/24",
        "EGRESS_SOURCE:1:1: error: found \"10.42.253.0/24\", expected the address of one host; this "
        "is the address of the "

@@ -10,7 +10,7 @@ namespace {
 using test::ip;
 
 OwnAddresses own_addresses() {
-  return {ip("10.42.253.46"), ip("2001:db8:42::46"), ip("10.42.253.1"), ip("2001:db8:42::1"), true};
+  return {{ip("10.42.253.46"), ip("2001:db8:42::46")}, ip("10.42.253.1"), ip("2001:db8:42::1")};
 }
 
 DestinationTable parsed(const std::string& text) {
@@ -201,12 +201,11 @@ TEST_CASE("the tables of two families may follow each other") {
 
 TEST_CASE("a destination needs a source of its family") {
   OwnAddresses own = own_addresses();
-  own.source6.reset();
+  own.sources.pop_back();
   CHECK(errors("80 tcp 2001:db8:113::25\n", own)
             .starts_with("T:1:8: error: found \"2001:db8:113::25\", expected no IPv6 address, as "
                          "EGRESS_SOURCE has none to leave from"));
-  own.source4.reset();
-  own.judged = false;  // the source itself was refused: no second complaint about the same
+  own.sources.clear();  // the source itself was refused: no second complaint about the same
   CHECK(errors("80 tcp 2001:db8:113::25\n", own) == "");
 }
 

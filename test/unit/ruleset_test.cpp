@@ -57,6 +57,12 @@ TEST_CASE("a fingerprint changes with every field") {
       [](Ruleset& one) { one.cluster_interface = "eth1"; },
       [](Ruleset& one) { one.source4 = ip("10.42.253.47"); },
       [](Ruleset& one) { one.source4.reset(); },
+      [](Ruleset& one) { one.more_sources = {ip("10.42.253.48")}; },
+      [](Ruleset& one) {
+        one.more_sources = {ip("10.42.253.48")};
+        one.spread = Spread::connection;
+      },
+      [](Ruleset& one) { one.translation->kept_ports = {9180}; },
       [](Ruleset& one) { one.source6 = ip("2001:db8:42::47"); },
       [](Ruleset& one) { one.source6.reset(); },
       [](Ruleset& one) { one.answer_ping = false; },
