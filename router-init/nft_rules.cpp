@@ -338,10 +338,8 @@ void FreeNftRule::operator()(nftnl_rule* rule) const { nftnl_rule_free(rule); }
 std::vector<BaseChain> make_chains(const Ruleset& ruleset) {
   std::vector<BaseChain> chains;
   chains.push_back(make_mark_cluster(ruleset));
-  if (ruleset.translation) {
-    chains.push_back(make_translate(ruleset, *ruleset.translation));
-    chains.push_back(make_masquerade_as_source(ruleset));
-  }
+  if (ruleset.translation) chains.push_back(make_translate(ruleset, *ruleset.translation));
+  if (ruleset.masquerades()) chains.push_back(make_masquerade_as_source(ruleset));
   chains.push_back(make_input(ruleset));
   chains.push_back(make_forward(ruleset));
   chains.push_back(make_leak_guard(ruleset));

@@ -61,6 +61,9 @@ struct Ruleset {
   std::vector<IpAddress> more_sources = {};  // beside those two
   Spread spread = Spread::client;
 
+  // Else all that leaves bears the one address already: the pod itself opened it.
+  bool masquerades() const { return translation || !more_sources.empty(); }
+
   bool operator==(const Ruleset&) const = default;
 };
 

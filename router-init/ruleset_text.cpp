@@ -49,10 +49,8 @@ class Printer {
     }
     if (ruleset_.translation) maps(*ruleset_.translation);
     mark_cluster();
-    if (ruleset_.translation) {
-      translate(*ruleset_.translation);
-      masquerade_as_source();
-    }
+    if (ruleset_.translation) translate(*ruleset_.translation);
+    if (ruleset_.masquerades()) masquerade_as_source();
     input();
     forward();
     leak_guard();

@@ -29,7 +29,7 @@ class Waiting:
 
     def __init__(self, lab, folder, *prefix, program="egress-wait", table=None, **variables):
         self.lab, self.table = lab, folder / "table"
-        given = lab.dual_stack(EGRESS_ADDRESS_PROBE="off")
+        given = lab.dual_stack(EGRESS_ADDRESS_PROBE="off", EGRESS_ADMIN_LISTEN=f":{ADMIN}")
         if table is not None:
             self.table.write_text(table)
             for each in (folder, *folder.parents[:-2]):  # for another user too
@@ -43,7 +43,7 @@ class Waiting:
         self.log_path = folder / "log"
         with self.log_path.open("wb") as log:
             self.process = start("pod", *prefix, programs() / program, stderr=log, env=given | {
-                "EGRESS_ADMIN_LISTEN": f":{ADMIN}", "EGRESS_GATEWAY_CHECK_INTERVAL": "200ms"} | variables)
+                "EGRESS_GATEWAY_CHECK_INTERVAL": "200ms"} | variables)
         wait_for(lambda: "holding the pod" in self.log(), "the start", 10)
 
     def log(self):
