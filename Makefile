@@ -34,6 +34,7 @@ bench: build ## Figures, side by side with peers: linear nft rules, Squid, tinyp
 	@cmake --build build -j $(JOBS) --target http_load bare_relay
 	@$(SANDBOX) $(PYTHON) test/bench/redirect_bench.py
 	@$(SANDBOX) $(PYTHON) test/bench/http_bench.py
+	@$(SANDBOX) $(PYTHON) test/bench/dns_bench.py
 
 fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
 	@test/fuzz/run

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The DNS proxy beside HAProxy in TCP mode, with splice and without, in turn in one run on one machine: the proxy pinned
+"""The DNS proxy beside HAProxy in TCP mode as the predecessor sets it up, its log included, with splice and without, in turn in one run on one machine: the proxy pinned
 to one core, load and origin (nginx) on the other. Prints CPU microseconds of the proxy for a new connection and CPU
 seconds for 1 GiB, and the ratios to the goals. Run it in test/lab/sandbox."""
 
@@ -21,10 +21,14 @@ def egress(_folder):
 def haproxy(folder, splice=""):
     (folder / "haproxy.cfg").write_text(f"""
         global
+          log 127.0.0.1 local2
           nbthread 1
-          maxconn 8000
+          maxconn 4000
         defaults
+          log global
           mode tcp
+          option dontlognull
+          option tcplog
           {splice}
           option redispatch
           retries 3
