@@ -76,7 +76,11 @@ cni_plugin_dirs = ["{plugins}"]
         """Plays a manifest as text; returns when its init containers have ended and its containers have started."""
         path = self.folder / "played.yaml"
         path.write_text(manifest)
-        return self.podman("play", "kube", "--network", "lab", path, check=check)
+        played = self.podman("play", "kube", "--network", "lab", path, check=False)
+        if check and played.returncode != 0:
+            logs = "".join(self.log(name)[-600:] for name in self.podman("ps", "--all", "--quiet").stdout.split())
+            raise RuntimeError(f"podman play kube: exit {played.returncode}\n{played.stderr}{logs}")
+        return played
 
     def inspect(self, container):
         return json.loads(self.podman("inspect", container).stdout)[0]

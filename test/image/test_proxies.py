@@ -41,7 +41,7 @@ def test_http_proxy(http):
     assert status == 200 and f"the outside saw tcp from {shapes.SOURCE4}" in answer
     status, answer = http.http(HTTP, 8080, "http://203.0.113.26/")
     assert status == 403 and "!203.0.113.26" in answer
-    assert http.http(HTTP, 8080, "http://example.com/")[0] == 403
+    assert http.http(HTTP, 8080, "http://192.0.2.1/")[0] == 403
     assert {(each.source, each.destination) for each in http.lab.outside.seen()} == {
         (shapes.SOURCE4, "203.0.113.25")}
 

@@ -51,5 +51,5 @@ def test_refused_table_ends_the_init_container(sdn):
     done = sdn.play("redirect.yaml", check=False, **{"80   tcp 203.0.113.25": "80   tcp 203.0.113.256"})
     assert done.returncode != 0 and "exited with code 3" in done.stderr
     log = sdn.node.log("egress-router-0-egress-router")
-    assert "line 1, column 10" in log and "203.0.113.256" in log
+    assert 'EGRESS_DESTINATION:1:10: error: found "203.0.113.256"' in log
     assert not sdn.node.is_running("egress-router-0-wait")
