@@ -25,8 +25,18 @@ struct Diagnostic {
   std::string text;  // complete and safe to print: "NAME:3:6: error: found ..., expected ...",
                      // excerpt, caret
 
+  // The same in parts, for who knows a better place: where that text itself stands.
+  std::string object;      // as Spot::source
+  std::size_t line = 0;    // 0: it has no place
+  std::size_t column = 0;  // 0: it has no place
+  std::size_t length = 0;
+  std::string message;  // safe to print
+
   bool operator==(const Diagnostic&) const = default;
 };
+
+// The line and, under it, the caret, without a last line end. A long line is cut on both sides.
+std::string excerpt(const Spot& spot);
 
 // Keeps the first kKept errors and the first kKept warnings in full and counts the rest, so that a
 // table of a million bad lines costs no more.
@@ -42,12 +52,15 @@ class Diagnostics {
 
   bool has_errors() const { return errors_ > 0; }
   std::size_t errors() const { return errors_; }
+  const std::vector<Diagnostic>& kept() const { return kept_; }  // in the order they came
 
   // All that was kept of one severity, a line end after each, then how many more there were.
   std::string to_text(Severity severity) const;
 
  private:
-  void add(Severity severity, std::string text);
+  void add(Diagnostic diagnostic);
+  void add(Severity severity, const Spot& spot, std::string_view message);
+  void add(Severity severity, std::string_view object, std::string_view message);
 
   std::vector<Diagnostic> kept_;
   std::size_t errors_ = 0;

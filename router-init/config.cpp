@@ -148,9 +148,9 @@ class ConfigParser {
     const bool any = for_each_element(
         "EGRESS_GATEWAY", *text, [this](const Spot& spot, std::string_view element) {
           const auto gateway = parse_ip_address(element);
-          if (!gateway)
-            return diagnostics_.error(spot, found_expected(element, "an IPv4 or IPv6 address"));
-          check_gateway(spot, element, *gateway);
+          if (gateway) return check_gateway(spot, element, *gateway);
+          gateway_in_error_ = true;
+          diagnostics_.error(spot, found_expected(element, "an IPv4 or IPv6 address"));
         });
     if (!any) error("EGRESS_GATEWAY", *text, "an address");
     for (const Family family : {Family::v4, Family::v6}) {
