@@ -27,13 +27,14 @@ std::uint64_t sum(Threads threads, Read read) {
   return total;
 }
 
-// A sample for each element of an array of counts that is not zero.
+// A sample for each element of an array of counts, zeros too: of a counter that begins above zero no
+// rate can be told.
 template <class ArrayOf, class NameOf>
 void append_labelled(MetricsText& out, Threads threads, std::string_view label, ArrayOf array_of,
                      NameOf name_of) {
   for (std::size_t i = 0; i < array_of(*threads.front()).size(); ++i) {
     const auto value = sum(threads, [&](const Metrics& one) { return array_of(one)[i].read(); });
-    if (value > 0) out.sample({{label, name_of(i)}}, value);
+    out.sample({{label, name_of(i)}}, value);
   }
 }
 

@@ -48,7 +48,12 @@ class Builder : public YAML::EventHandler {
                        static_cast<std::size_t>(std::max(mark.column, 0)) + 1);
   }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  // One: the text is cut where documents begin. yaml-cpp finds documents without end in some that
+  // are none.
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (has_begun_) throw Refused{mark, "yaml-syntax", "found this after the end of the document"};
+    has_begun_ = true;
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     put(make(Node::Kind::null, mark), anchor);
@@ -126,6 +131,7 @@ class Builder : public YAML::EventHandler {
   std::map<YAML::anchor_t, const Node*> anchors_;  // of what has ended: no tree holds itself
   std::vector<Open> open_;
   const Node* root_ = nullptr;
+  bool has_begun_ = false;
 };
 
 void find_duplicates(const Node& node, Findings& findings, std::size_t depth = 0) {

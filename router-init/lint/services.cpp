@@ -78,6 +78,7 @@ void check_ports(const Object& service, const Workload& workload, std::vector<Po
                  Findings& findings) {
   for (const Node* port : service["spec"]["ports"].items) {
     const Node& target = (*port)["targetPort"] ? (*port)["targetPort"] : (*port)["port"];
+    if (!target) continue;  // the cluster refuses it
     const auto found = target_of(*port, workload);
     if (found) reached.push_back(*found);
     if (!is_known(workload)) continue;
