@@ -26,7 +26,8 @@ lab: build ## The same lab, kept up for exploring: make lab [SHAPE=openshift-sdn
 	@$(SANDBOX) $(PYTHON) test/lab/explore.py $(SHAPE)
 
 test: build ## All tests; ends with a line "N passed, N failed"
-	@cmake/install-packages cmake/http-peer-packages.txt
+	@cmake/install-packages cmake/http-peer-packages.txt cmake/image-packages.txt cmake/image-builder-packages.txt
+	@test/manifests/needs
 	@$(PYTHON) test/run
 
 bench: build ## Figures, side by side with peers: linear nft rules, Squid, tinyproxy, HAProxy

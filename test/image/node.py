@@ -15,10 +15,10 @@ STORAGE = ("/var/lib/containers", "/var/lib/cni", "/run/containers", "/run/libpo
 
 
 class Node:
-    def __init__(self, shape, folder, pods):
-        """`pods` are the names that will be played, in the order of their addresses."""
+    def __init__(self, shape, folder, pods, images):
+        """`pods` are the names that will be played, in the order of their addresses; `images` a store to take images from."""
         self.folder = Path(folder)
-        self._configure(shape, pods)
+        self._configure(shape, pods, images)
         mounts = "; ".join(f"mkdir -p {path}; mount -t tmpfs tmpfs {path}" for path in STORAGE)
         # catatonit reaps what conmon leaves to process 1.
         self._process = subprocess.Popen(
@@ -30,7 +30,7 @@ class Node:
         pid = self._process.pid
         self._pid = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
 
-    def _configure(self, shape, pods):
+    def _configure(self, shape, pods, images):
         plugins, networks = self.folder / "plugins", self.folder / "networks"
         plugins.mkdir()
         networks.mkdir()
@@ -52,7 +52,8 @@ network_config_dir = "{networks}"
 cni_plugin_dirs = ["{plugins}"]
 """)
         (self.folder / "storage.conf").write_text(
-            '[storage]\ndriver = "vfs"\ngraphroot = "/var/lib/containers/storage"\nrunroot = "/run/containers"\n')
+            '[storage]\ndriver = "vfs"\ngraphroot = "/var/lib/containers/storage"\nrunroot = "/run/containers"\n'
+            f'[storage.options]\nadditionalimagestores = ["{images}"]\n')
 
     def close(self):
         self.run("podman", "pod", "rm", "--all", "--force", "--time", "0", check=False)

@@ -12,6 +12,7 @@
     label apps.kubernetes.io/pod-index           set, as Kubernetes does since 1.28
     configMap and secret volumes                 folders with the kubelet's ..data link, which update() turns over
     emptyDir                                     a folder of its own
+    image: NAME, without a registry              localhost/NAME, where the images are built
     hostPID                                      the node's /proc at /host/proc of the init containers, which serves as
                                                  well: podman 4.3 passes hostPID over
     probes, resources, affinity, ...             left out: podman would run httpGet with a curl inside the container
@@ -98,6 +99,7 @@ def _pod(template, name, config_maps, folder, namespace):
 
 def _container(container, metadata, namespace, config_maps, volumes):
     played = {key: container[key] for key in CONTAINER_FIELDS if key in container}
+    played["image"] = played["image"] if "/" in played["image"] else f"localhost/{played['image']}"
     given = {}
     for source in container.get("envFrom", []):
         reference = source.get("configMapRef") or source.get("secretRef")

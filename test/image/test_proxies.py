@@ -1,25 +1,27 @@
 """The proxies as pods: the init container sets the network up, the proxy serves without any privilege, as a user that
 no file knows."""
 
-import played
 import pytest
-import shapes
 from netns import wait_for
 from test_redirect import NO_CAPABILITY
 
 HTTP, DNS = "egress-http-proxy-0", "egress-dns-proxy-0"
+HTTP_SOURCE, DNS_SOURCE = "10.42.253.47", "10.42.253.48"
+RULES = "!203.0.113.26\n*.test\n203.0.113.0/24\n"
+# Which OpenShift gives from the range of the namespace.
+ANY_USER = ("runAsUser: 1001", "runAsUser: 1000730000")
 
 
 @pytest.fixture
 def http(sdn):
-    sdn.play("http-proxy.yaml")
+    sdn.play("openshift-sdn/http-proxy", table=RULES, changes=[ANY_USER])
     sdn.wait_until_ready(HTTP)
     return sdn
 
 
 @pytest.fixture
 def dns(sdn):
-    sdn.play("dns-proxy.yaml")
+    sdn.play("openshift-sdn/dns-proxy", table="80 origin.test\n8001 203.0.113.26 8080\n", changes=[ANY_USER])
     sdn.wait_until_ready(DNS)
     return sdn
 
@@ -38,12 +40,12 @@ def has_no_privilege(cluster, container):
 
 def test_http_proxy(http):
     status, answer = http.http(HTTP, 8080, "http://origin.test/")
-    assert status == 200 and f"the outside saw tcp from {shapes.SOURCE4}" in answer
+    assert status == 200 and f"the outside saw tcp from {HTTP_SOURCE}" in answer
     status, answer = http.http(HTTP, 8080, "http://203.0.113.26/")
     assert status == 403 and "!203.0.113.26" in answer
     assert http.http(HTTP, 8080, "http://192.0.2.1/")[0] == 403
     assert {(each.source, each.destination) for each in http.lab.outside.seen()} == {
-        (shapes.SOURCE4, "203.0.113.25")}
+        (HTTP_SOURCE, "203.0.113.25")}
 
 
 def test_http_proxy_has_no_privilege(http):
@@ -52,7 +54,7 @@ def test_http_proxy_has_no_privilege(http):
 
 def test_http_proxy_takes_a_changed_config_map(http):
     assert http.http(HTTP, 8080, "http://203.0.113.27/")[0] == 200
-    played.update(http.folder / HTTP / "rules", {"destination": "*.test\n"})
+    http.change_table(HTTP, "*.test\n")
     wait_for(lambda: http.http(HTTP, 8080, "http://203.0.113.27/")[0] == 403, "the new rules to hold", 10)
     assert http.http(HTTP, 8080, "http://origin.test/")[0] == 200
 
@@ -70,11 +72,11 @@ def test_http_proxy_pod_started_again(http):
 
 
 def test_dns_proxy(dns):
-    assert dns.ask(DNS, 8000) == b"hello"
+    assert dns.ask(DNS, 80) == b"hello"
     assert dns.ask(DNS, 8001) == b"hello"
     assert {(each.source, each.destination, each.port) for each in dns.lab.outside.seen()} >= {
-        (shapes.SOURCE4, "203.0.113.25", 80), (shapes.SOURCE4, "203.0.113.26", 8080)}
-    assert dns.sources() == {shapes.SOURCE4}
+        (DNS_SOURCE, "203.0.113.25", 80), (DNS_SOURCE, "203.0.113.26", 8080)}
+    assert dns.sources() == {DNS_SOURCE}
 
 
 def test_dns_proxy_has_no_privilege(dns):
@@ -82,7 +84,7 @@ def test_dns_proxy_has_no_privilege(dns):
 
 
 def test_dns_proxy_takes_a_changed_config_map(dns):
-    played.update(dns.folder / DNS / "rules", {"destination": "8002 203.0.113.27 443\n"})
+    dns.change_table(DNS, "8002 203.0.113.27 443\n")
 
     def moved():
         try:
@@ -91,7 +93,7 @@ def test_dns_proxy_takes_a_changed_config_map(dns):
             return False
     wait_for(moved, "the new table to hold", 10)
     with pytest.raises(OSError):
-        dns.ask(DNS, 8000, seconds=1)
+        dns.ask(DNS, 80, seconds=1)
 
 
 def test_dns_proxy_ends_at_once(dns):
