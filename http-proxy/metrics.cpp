@@ -27,8 +27,8 @@ std::uint64_t sum(Threads threads, Read read) {
   return total;
 }
 
-// A sample for each element of an array of counts, zeros too: of a counter that begins above zero no
-// rate can be told.
+// A sample for each element of an array of counts, zeros too: of a counter that begins above zero
+// no rate can be told.
 template <class ArrayOf, class NameOf>
 void append_labelled(MetricsText& out, Threads threads, std::string_view label, ArrayOf array_of,
                      NameOf name_of) {
