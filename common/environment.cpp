@@ -1,11 +1,14 @@
 #include "common/environment.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <numeric>
 #include <vector>
 
@@ -30,27 +33,37 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// Reads in pieces: a path such as /dev/zero or a pipe must not fill the memory.
+constexpr std::chrono::seconds kMostWait(5);  // for the next piece of a pipe
+
+// Reads in pieces, and waits for none for ever: a path such as /dev/zero must not fill the memory,
+// and a pipe that nobody writes to must not hold the program up.
 std::optional<std::string> read_file(const std::string& path, std::string& cause) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) {
     cause = errno_to_text(errno);
     return std::nullopt;
   }
   std::string text;
-  char piece[64 << 10];
-  while (file.read(piece, sizeof piece) || file.gcount() > 0) {
-    text.append(piece, static_cast<std::size_t>(file.gcount()));
-    if (text.size() > kMostTextBytes) {
-      cause = "larger than " + std::to_string(kMostTextBytes >> 20U) + " MiB";
-      return std::nullopt;
+  std::array<char, 64U << 10U> piece{};
+  while (cause.empty()) {
+    const auto size = ::read(file, piece.data(), piece.size());
+    if (size == 0) break;
+    if (size > 0) {
+      text.append(piece.data(), static_cast<std::size_t>(size));
+      if (text.size() > kMostTextBytes)
+        cause = "larger than " + std::to_string(kMostTextBytes >> 20U) + " MiB";
+    } else if (errno == EAGAIN) {
+      pollfd waited{file, POLLIN, 0};
+      const auto most = std::chrono::milliseconds(kMostWait).count();
+      if (::poll(&waited, 1, static_cast<int>(most)) == 0)
+        cause =
+            "a pipe, and nothing was written to it for " + std::to_string(kMostWait.count()) + " s";
+    } else if (errno != EINTR) {
+      cause = errno_to_text(errno);
     }
   }
-  if (file.bad()) {
-    cause = errno_to_text(errno);
-    return std::nullopt;
-  }
-  return text;
+  ::close(file);
+  return cause.empty() ? std::optional(std::move(text)) : std::nullopt;
 }
 
 }  // namespace

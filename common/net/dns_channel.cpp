@@ -111,7 +111,11 @@ void DnsChannel::on_socket_state(void* self, int fd, int readable, int writable)
     return;
   }
   if (found == channel.sockets_.end()) {
-    found = channel.sockets_.emplace(fd, std::make_shared<Socket>(channel.io_, fd)).first;
+    auto socket = std::make_shared<Socket>(channel.io_);
+    error_code error;
+    socket->descriptor.assign(fd, error);
+    if (error) return;  // unheard, the server counts as silent
+    found = channel.sockets_.emplace(fd, std::move(socket)).first;
   }
   found->second->wants_read = readable != 0;
   found->second->wants_write = writable != 0;

@@ -51,7 +51,7 @@ class DnsChannel : public std::enable_shared_from_this<DnsChannel> {
     void operator()(ares_channeldata* channel) const { ::ares_destroy(channel); }
   };
   struct Socket {
-    explicit Socket(boost::asio::io_context& io, int fd) : descriptor(io, fd) {}
+    explicit Socket(boost::asio::io_context& io) : descriptor(io) {}
 
     boost::asio::posix::stream_descriptor descriptor;
     bool wants_read = false, wants_write = false;    // what c-ares asked for last

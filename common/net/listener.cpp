@@ -2,6 +2,7 @@
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/ip/v6_only.hpp>
@@ -140,8 +141,16 @@ class Listener::State : public std::enable_shared_from_this<State> {
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     tcp::endpoint peer;
     std::memcpy(peer.data(), &address, std::min<std::size_t>(length, peer.capacity()));
+    tcp::socket socket(io_);
+    error_code error;
+    socket.assign(*protocol_, fd, error);
+    if (error) {  // ENOSPC: fs.epoll.max_user_watches; ENOMEM
+      ::close(fd);
+      ++counts_.paused_by_files;
+      return Next::pause;
+    }
     ++counts_.accepted;
-    on_accept_({tcp::socket(io_, *protocol_, fd), to_endpoint(peer), std::move(*slot)});
+    on_accept_({std::move(socket), to_endpoint(peer), std::move(*slot)});
     return Next::again;
   }
 

@@ -1,4 +1,5 @@
-// A manifest: any bytes give a report that is printable, never a crash, and JSON that holds as much.
+// A manifest: any bytes give a report that is printable, never a crash, and JSON that holds as
+// much.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -123,6 +123,28 @@ TEST_CASE("a file without an end, and the largest that is read") {
   CHECK(refusal(given).ends_with("larger than 64 MiB\n"));
 }
 
+TEST_CASE("a table out of a pipe, which holds nobody up") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  const auto read = [&](Diagnostics& diagnostics) {
+    return read_table_variable(
+        environment({{"EGRESS_T_FILE", "/dev/fd/" + std::to_string(ends[0])}}), "EGRESS_T",
+        diagnostics);
+  };
+  Diagnostics silent;
+  CHECK_FALSE(read(silent));  // a writer, and nothing written
+  CHECK(silent.to_text(Severity::error).find("nothing was written to it for 5 s") !=
+        std::string::npos);
+
+  REQUIRE(::write(ends[1], "80", 2) == 2);
+  ::close(ends[1]);
+  Diagnostics none;
+  const auto text = read(none);
+  REQUIRE(text);
+  CHECK(text->text == "80");
+  ::close(ends[0]);
+}
+
 TEST_CASE("slips in names of variables") {
   constexpr std::array<std::string_view, 3> kKnown{"EGRESS_SOURCE", "EGRESS_GATEWAY",
                                                    "EGRESS_LOG_LEVEL"};
