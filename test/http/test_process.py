@@ -255,7 +255,7 @@ def test_many_idle_tunnels():
                 clients.append(client := Client(proxy.port))
                 client.send(CONNECT.format(origin.port)).read("CONNECT")
             assert (proxy.memory_kib() - before) / count < 4
-            assert proxy.metric("tunnels") == count
+            wait_for(lambda: proxy.metric("tunnels") == count, "all tunnels to be counted")
             for client in clients:
                 client.close()
             wait_until_idle(proxy)
