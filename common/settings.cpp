@@ -73,14 +73,17 @@ void SettingsReader::error(std::string_view name, std::string_view value,
   diagnostics_.error({name, 1, 1, value, value.size()}, found_expected(value, expected));
 }
 
-void SettingsReader::duration(std::string_view name, DurationRange range, milliseconds& value) {
+void SettingsReader::duration(std::string_view name, DurationRange range, milliseconds& value,
+                              std::string_view or_else) {
   const auto text = environment_.get(name);
   if (!text) return;
   const auto parsed = parse_duration(*text);
   if (!parsed || *parsed < range.least || *parsed > range.most) {
-    return error(name, *text,
-                 "a time from " + to_text(range.least) + " to " + to_text(range.most) +
-                     ", such as 500ms, 30s, 15m or 1h");
+    return error(
+        name, *text,
+        "a time from " + to_text(range.least) + " to " + to_text(range.most) + ", such as " +
+            (range.most < milliseconds(3'600'000) ? "500ms or 30s" : "500ms, 30s, 15m or 1h") +
+            std::string(or_else));
   }
   value = *parsed;
 }

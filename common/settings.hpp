@@ -29,8 +29,10 @@ class SettingsReader {
     std::chrono::milliseconds least;
     std::chrono::milliseconds most;
   };
-  // "500ms", "30s", "15m", "1h"; "0" is "0s".
-  void duration(std::string_view name, DurationRange range, std::chrono::milliseconds& value);
+  // "500ms", "30s", "15m", "1h"; "0" is "0s". `or_else` is what else may stand there, for messages:
+  // ", or off".
+  void duration(std::string_view name, DurationRange range, std::chrono::milliseconds& value,
+                std::string_view or_else = "");
 
   struct CountRange {
     std::size_t least;
@@ -42,19 +44,30 @@ class SettingsReader {
 
   // One of the words; `value` becomes what stands beside it.
   template <class Value>
-  void choice(std::string_view name,
-              std::initializer_list<std::pair<std::string_view, Value>> choices, Value& value) {
+  void choice(std::string_view name, std::span<const std::pair<std::string_view, Value>> choices,
+              Value& value) {
     const auto text = environment_.get(name);
     if (!text) return;
     std::string expected;
-    for (const auto& [word, meaning] : choices) {
-      if (word == *text) {
-        value = meaning;
+    for (const auto& one : choices) {
+      if (one.first == *text) {
+        value = one.second;
         return;
       }
-      expected += (expected.empty() ? "" : " or ") + std::string(word);
+      if (!expected.empty()) expected += &one == &choices.back() ? " or " : ", ";
+      expected += one.first;
     }
     error(name, *text, expected);
+  }
+  template <class Value>
+  void choice(std::string_view name,
+              std::initializer_list<std::pair<std::string_view, Value>> choices, Value& value) {
+    choice(name,
+           std::span<const std::pair<std::string_view, Value>>(choices.begin(), choices.size()),
+           value);
+  }
+  void on_or_off(std::string_view name, bool& value) {
+    choice(name, {{"on", true}, {"off", false}}, value);
   }
 
   // Lists, separated by commas, spaces or both.

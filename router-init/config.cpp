@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <chrono>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "common/admin_settings.hpp"
 #include "common/fields.hpp"
+#include "common/settings.hpp"
 
 namespace egress::router {
 namespace {
@@ -64,7 +67,7 @@ constexpr std::array kVariables{
              "file that takes the last error, where it exists"},
 };
 
-constexpr std::array kModes{
+constexpr std::array<std::pair<std::string_view, Mode>, 5> kModes{
     std::pair{std::string_view("init"), Mode::init},
     std::pair{std::string_view("legacy"), Mode::legacy},
     std::pair{std::string_view("http-proxy"), Mode::http_proxy},
@@ -75,27 +78,18 @@ constexpr std::array kModes{
 // linux/if.h: IFNAMSIZ with the terminator.
 constexpr std::size_t kLongestLinkName = 15;
 
-// Digits followed by "ms" or "s".
-std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  unsigned number = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (status != std::errc{}) return std::nullopt;
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (unit == "ms") return std::chrono::milliseconds(number);
-  if (unit == "s" && number <= 3600) return std::chrono::seconds(number);
-  return std::nullopt;
-}
-
 class ConfigParser {
  public:
   ConfigParser(const Environment& environment, std::string_view host_name, Diagnostics& diagnostics)
-      : environment_(environment), host_name_(host_name), diagnostics_(diagnostics) {}
+      : environment_(environment),
+        host_name_(host_name),
+        diagnostics_(diagnostics),
+        settings_(environment, diagnostics) {}
 
   RouterConfig parse() {
     config_.log = parse_log_options(environment_, diagnostics_);
     if (environment_.get("EGRESS_ROUTER_DEBUG")) config_.log.level = LogLevel::debug;
-    choice("EGRESS_ROUTER_MODE", "init, legacy, http-proxy, dns-proxy or unit-test", kModes,
-           config_.mode);
+    settings_.choice<Mode>("EGRESS_ROUTER_MODE", kModes, config_.mode);
     parse_sources();
     parse_gateway();
     parse_table();
@@ -110,23 +104,6 @@ class ConfigParser {
  private:
   void error(std::string_view name, std::string_view value, std::string_view expected) {
     diagnostics_.error({name, 1, 1, value, value.size()}, found_expected(value, expected));
-  }
-
-  template <class Choices, class Value>
-  void choice(std::string_view name, std::string_view expected, const Choices& choices,
-              Value& value) {
-    const auto text = environment_.get(name);
-    if (!text) return;
-    const auto found = std::find_if(choices.begin(), choices.end(),
-                                    [&](const auto& one) { return one.first == *text; });
-    if (found == choices.end()) return error(name, *text, expected);
-    value = found->second;
-  }
-
-  void parse_switch(std::string_view name, bool& value) {
-    constexpr std::array kSwitch{std::pair{std::string_view("on"), true},
-                                 std::pair{std::string_view("off"), false}};
-    choice(name, "on or off", kSwitch, value);
   }
 
   void parse_sources() {
@@ -274,40 +251,28 @@ class ConfigParser {
   }
 
   void parse_checks() {
+    using namespace std::chrono_literals;
+    constexpr SettingsReader::DurationRange kRange{100ms, 60s};
     if (environment_.get("EGRESS_ADDRESS_PROBE") == "off") {
       config_.address_probe = {};
     } else {
-      duration("EGRESS_ADDRESS_PROBE", std::chrono::milliseconds(100), config_.address_probe,
-               ", or off");
+      settings_.duration("EGRESS_ADDRESS_PROBE", kRange, config_.address_probe, ", or off");
     }
-    duration("EGRESS_GATEWAY_TIMEOUT", std::chrono::milliseconds(100), config_.gateway_timeout, "");
-    constexpr std::array kChecks{std::pair{std::string_view("require"), GatewayCheck::require},
-                                 std::pair{std::string_view("warn"), GatewayCheck::warn},
-                                 std::pair{std::string_view("off"), GatewayCheck::off}};
-    choice("EGRESS_GATEWAY_CHECK", "require, warn or off", kChecks, config_.gateway_check);
-    parse_switch("EGRESS_ANSWER_PING", config_.answer_ping);
-    constexpr std::array kAnnounce{std::pair{std::string_view("once"), false},
-                                   std::pair{std::string_view("twice"), true}};
-    choice("EGRESS_ANNOUNCE", "once or twice", kAnnounce, config_.announce_twice);
+    settings_.duration("EGRESS_GATEWAY_TIMEOUT", kRange, config_.gateway_timeout);
+    settings_.choice("EGRESS_GATEWAY_CHECK",
+                     {{"require", GatewayCheck::require},
+                      {"warn", GatewayCheck::warn},
+                      {"off", GatewayCheck::off}},
+                     config_.gateway_check);
+    settings_.on_or_off("EGRESS_ANSWER_PING", config_.answer_ping);
+    settings_.choice("EGRESS_ANNOUNCE", {{"once", false}, {"twice", true}}, config_.announce_twice);
     if (config_.mode == Mode::legacy) config_.announce_twice = true;
-  }
-
-  void duration(std::string_view name, std::chrono::milliseconds least,
-                std::chrono::milliseconds& value, std::string_view or_else) {
-    constexpr std::chrono::milliseconds kMost = std::chrono::seconds(60);
-    const auto text = environment_.get(name);
-    if (!text) return;
-    const auto parsed = parse_duration(*text);
-    if (!parsed || *parsed < least || *parsed > kMost) {
-      return error(name, *text,
-                   "a time from 100ms to 60s, such as 500ms or 2s" + std::string(or_else));
-    }
-    value = *parsed;
   }
 
   const Environment& environment_;
   const std::string_view host_name_;
   Diagnostics& diagnostics_;
+  SettingsReader settings_;
   RouterConfig config_;
   bool gateway_in_error_ = false;  // said already; that one is missing then would mislead
 };

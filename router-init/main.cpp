@@ -16,7 +16,7 @@
 #include "common/hold.hpp"
 #include "common/link/neighbour_probe.hpp"
 #include "common/log_spdlog.hpp"
-#include "common/termination_log.hpp"
+#include "common/report.hpp"
 #include "generated/version.hpp"
 #include "router-init/apply.hpp"
 #include "router-init/config.hpp"
@@ -94,10 +94,7 @@ class Program {
     ::gethostname(host_name.data(), host_name.size() - 1);
     config_ = parse_config(Environment::of_process(), diagnostics_, host_name.data());
     set_up_log(config_.log, kProgram);
-    if (const auto warnings = diagnostics_.to_text(Severity::warning); !warnings.empty()) {
-      spdlog::warn("{}", without_end(warnings));
-    }
-    if (diagnostics_.has_errors()) return refuse_configuration();
+    if (!report_diagnostics(diagnostics_, config_.termination_log)) return ExitCode::configuration;
     if (options_.explain) return print_explanation();
     if (options_.check) {
       spdlog::info("the configuration is valid: mode {}{}", to_text(config_.mode),
@@ -110,30 +107,12 @@ class Program {
   }
 
  private:
-  static std::string_view without_end(std::string_view text) {
-    return text.substr(0, text.find_last_not_of('\n') + 1);
-  }
-
-  ExitCode fail(const Error& error) {
-    const std::string message = std::string(to_text(error.stage)) + ": " + to_text(error);
-    spdlog::error("{}", message);
-    write_termination_log(message + "\n", config_.termination_log);
-    return error.stage;
-  }
-
-  ExitCode refuse_configuration() {
-    const auto errors = diagnostics_.to_text(Severity::error);
-    const auto count =
-        std::to_string(diagnostics_.errors()) + (diagnostics_.errors() == 1 ? " error" : " errors");
-    spdlog::error("{} in the configuration, nothing was changed\n{}", count, without_end(errors));
-    write_termination_log(errors, config_.termination_log);
-    return ExitCode::configuration;
-  }
+  ExitCode fail(const Error& error) { return report_failure(error, config_.termination_log); }
 
   ExitCode print_explanation() {
     const auto text = explain(config_, *options_.explain, diagnostics_);
     if (diagnostics_.has_errors()) {
-      spdlog::error("{}", without_end(diagnostics_.to_text(Severity::error)));
+      std::cerr << diagnostics_.to_text(Severity::error);
       return ExitCode::usage;
     }
     std::cout << text;

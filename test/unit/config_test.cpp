@@ -151,14 +151,14 @@ TEST_CASE("values that are refused") {
        "EGRESS_MACVLAN_MODE:1:1: error: found \"secret\", expected private, bridge, vepa or "
        "passthru"},
       {"EGRESS_ADDRESS_PROBE", "5",
-       "EGRESS_ADDRESS_PROBE:1:1: error: found \"5\", expected a time from 100ms to 60s, such as "
-       "500ms or 2s, or off"},
+       "EGRESS_ADDRESS_PROBE:1:1: error: found \"5\", expected a time from 100ms to 1m, such as "
+       "500ms or 30s, or off"},
       {"EGRESS_ADDRESS_PROBE", "61s",
-       "EGRESS_ADDRESS_PROBE:1:1: error: found \"61s\", expected a time from 100ms to 60s, such as "
-       "500ms or 2s, or off"},
+       "EGRESS_ADDRESS_PROBE:1:1: error: found \"61s\", expected a time from 100ms to 1m, such as "
+       "500ms or 30s, or off"},
       {"EGRESS_GATEWAY_TIMEOUT", "-1s",
-       "EGRESS_GATEWAY_TIMEOUT:1:1: error: found \"-1s\", expected a time from 100ms to 60s, such "
-       "as 500ms or 2s"},
+       "EGRESS_GATEWAY_TIMEOUT:1:1: error: found \"-1s\", expected a time from 100ms to 1m, such "
+       "as 500ms or 30s"},
       {"EGRESS_GATEWAY_CHECK", "yes",
        "EGRESS_GATEWAY_CHECK:1:1: error: found \"yes\", expected require, warn or off"},
       {"EGRESS_ANSWER_PING", "1", "EGRESS_ANSWER_PING:1:1: error: found \"1\", expected on or off"},
