@@ -109,17 +109,17 @@ std::string SourceText::mend(std::size_t number, std::string_view line) {
     const auto character = first_character(line.substr(at));
     const auto plain = plain_of(character);
     const auto after = line.substr(at + character.size());
+    const bool begins_item =
+        plain == "-" && only_items &&
+        (after.empty() || after[0] == ' ' || plain_of(first_character(after)) == " ");
     if (!closing.empty()) {
-      const bool closes = plain == closing;
-      if (closes)
+      if (plain == closing) {
         put(character, *plain, true);
-      else
+        closing = {};
+      } else {
         mended += character;
-      if (closes) closing = {};
-    } else if (plain && *plain == " ") {
-      put(character, *plain, true);
-    } else if (plain && *plain == "-" && only_items &&
-               (after.empty() || after[0] == ' ' || plain_of(first_character(after)) == " ")) {
+      }
+    } else if (plain == " " || begins_item) {
       put(character, *plain, true);
     } else if (plain && *plain != "-" && value_begins && closes_later(after, *plain)) {
       put(character, *plain, true);

@@ -58,7 +58,7 @@ class Resolver {
   }
 
   const Object* config_map(const Node& reference, std::string_view kind) {
-    const auto name = reference["name"];
+    const Node& name = reference["name"];
     const Object* const found = manifests_.find(kind, name.text(), *workload_.object);
     if (found == nullptr && reference["optional"].text() != "true") {
       say(Level::note, "missing-config-map",
