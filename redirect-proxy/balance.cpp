@@ -52,6 +52,10 @@ std::vector<Endpoint> Balancer::choose(Clock::time_point now, std::size_t count)
   return chosen;
 }
 
+void Balancer::trying(const Endpoint& endpoint) {
+  if (Member* member = find(endpoint)) ++member->connections;
+}
+
 void Balancer::connected(const Endpoint& endpoint) {
   if (Member* member = find(endpoint)) {
     ++member->connections;

@@ -33,9 +33,11 @@ class Balancer {
   // ones in their turn, then the others by how soon their time is over.
   std::vector<Endpoint> choose(Clock::time_point now, std::size_t count);
 
-  // What became of them.
+  // An attempt counts as a connection while it lasts, so that many at once do not all choose the
+  // same; then it is closed(), and what became of it said.
+  void trying(const Endpoint& endpoint);
   void connected(const Endpoint& endpoint);
-  void closed(const Endpoint& endpoint);  // after connected()
+  void closed(const Endpoint& endpoint);  // after trying() or connected()
   void failed(const Endpoint& endpoint, Clock::time_point now);
   // Of an active check.
   void checked(const Endpoint& endpoint, bool up);

@@ -94,7 +94,9 @@ asio::awaitable<std::optional<asio::ip::tcp::socket>> Session::connect() {
     if (candidates.empty()) break;
     attempts -= candidates.size();
     const net::ConnectOptions options{.deadline = left(), .attempt_delay = kAttemptDelay};
+    entry_->balancer.trying(candidates.front());
     auto outcome = co_await net::connect(candidates, options);
+    entry_->balancer.closed(candidates.front());
     count_failures(outcome.failed);
     if (outcome.ok()) {
       count_silent(candidates, outcome);

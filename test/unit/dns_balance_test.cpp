@@ -93,6 +93,20 @@ TEST_CASE("least connections") {
   CHECK(balancer.choose({}, 1) != Endpoints{b});
 }
 
+TEST_CASE("least connections: attempts under way count") {
+  Balancer balancer(Balancing::least_connections);
+  balancer.set({a, b});
+  std::map<Endpoint, int> tried;
+  for (int i = 0; i < 6; ++i) {
+    const auto chosen = balancer.choose({}, 2).at(0);
+    balancer.trying(chosen);
+    ++tried[chosen];
+  }
+  CHECK(tried == std::map<Endpoint, int>{{a, 3}, {b, 3}});
+  for (int i = 0; i < 3; ++i) balancer.closed(a);
+  CHECK(balancer.choose({}, 1) == Endpoints{a});
+}
+
 TEST_CASE("a changed answer keeps what is known of those that stay") {
   auto balancer = of({a, b});
   balancer.failed(a, {});
