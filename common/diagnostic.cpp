@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/escape.hpp"
+#include "common/look_alike.hpp"
 
 namespace egress {
 namespace {
@@ -14,18 +15,6 @@ constexpr std::size_t kFoundBytes = 64;
 
 std::string label(Severity severity) {
   return severity == Severity::error ? "error: " : "warning: ";
-}
-
-// What a word processor or a blog makes of plain characters; they look right and are not.
-std::string_view look_alike(std::string_view text) {
-  constexpr std::pair<std::string_view, std::string_view> kLookAlikes[] = {
-      {"\xe2\x80\x90", "-"},  {"\xe2\x80\x91", "-"}, {"\xe2\x80\x92", "-"}, {"\xe2\x80\x93", "-"},
-      {"\xe2\x80\x94", "-"},  {"\xe2\x80\x95", "-"}, {"\xe2\x88\x92", "-"}, {"\xe2\x80\x9c", "\""},
-      {"\xe2\x80\x9d", "\""}, {"\xe2\x80\x98", "'"}, {"\xe2\x80\x99", "'"}, {"\xc2\xa0", "space"}};
-  for (const auto& [typographic, plain] : kLookAlikes) {
-    if (text.find(typographic) != text.npos) return plain;
-  }
-  return {};
 }
 
 // The first `most` bytes, or fewer, so that no character is cut in two.
@@ -67,11 +56,12 @@ std::string excerpt(const Spot& spot) {
 
 std::string found_expected(std::string_view found, std::string_view expected) {
   const bool cut = found.size() > kFoundBytes;
-  const auto plain = look_alike(found);
+  const auto plain = first_plain_for(found);
   return "found \"" + escape(whole_characters(found, kFoundBytes)) + (cut ? "..." : "") +
          "\", expected " + std::string(expected) +
-         (plain.empty() ? ""
-                        : " (a typographic character: type a plain " + std::string(plain) + ")");
+         (plain ? " (a typographic character: type a plain " +
+                      std::string(*plain == " " ? "space" : *plain) + ")"
+                : "");
 }
 
 void Diagnostics::add(Diagnostic diagnostic) {

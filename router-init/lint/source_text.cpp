@@ -5,22 +5,10 @@
 #include <utility>
 
 #include "common/escape.hpp"
+#include "common/look_alike.hpp"
 
 namespace egress::lint {
 namespace {
-
-constexpr std::pair<std::string_view, std::string_view> kLookAlikes[] = {
-    {"\u2010", "-"},  {"\u2011", "-"},  {"\u2012", "-"},  {"\u2013", "-"},  {"\u2014", "-"},
-    {"\u2015", "-"},  {"\u2212", "-"},  {"\u201c", "\""}, {"\u201d", "\""}, {"\u201e", "\""},
-    {"\u201f", "\""}, {"\u00ab", "\""}, {"\u00bb", "\""}, {"\u2018", "'"},  {"\u2019", "'"},
-    {"\u201a", "'"},  {"\u00a0", " "},  {"\u202f", " "}};
-
-std::optional<std::string_view> plain_of(std::string_view character) {
-  for (const auto& [typographic, plain] : kLookAlikes) {
-    if (typographic == character) return plain;
-  }
-  return std::nullopt;
-}
 
 std::string_view first_character(std::string_view text) {
   return text.substr(0, std::max(utf8_length(text), std::size_t{1}));
@@ -30,7 +18,7 @@ std::string_view first_character(std::string_view text) {
 bool closes_later(std::string_view text, std::string_view plain) {
   while (!text.empty()) {
     const auto character = first_character(text);
-    if (character == plain || plain_of(character) == plain) return true;
+    if (character == plain || plain_for(character) == plain) return true;
     text.remove_prefix(character.size());
   }
   return false;
@@ -107,11 +95,11 @@ std::string SourceText::mend(std::size_t number, std::string_view line) {
   };
   while (at < line.size()) {
     const auto character = first_character(line.substr(at));
-    const auto plain = plain_of(character);
+    const auto plain = plain_for(character);
     const auto after = line.substr(at + character.size());
     const bool begins_item =
         plain == "-" && only_items &&
-        (after.empty() || after[0] == ' ' || plain_of(first_character(after)) == " ");
+        (after.empty() || after[0] == ' ' || plain_for(first_character(after)) == " ");
     if (!closing.empty()) {
       if (plain == closing) {
         put(character, *plain, true);
