@@ -57,7 +57,9 @@ class ShapeChecker {
   void router() {
     const auto& mode = router_->judgement.mode;
     const Place at = place_of(*router_, "EGRESS_ROUTER_MODE");
-    if (!router_->is_wholly_known && router_->variable("EGRESS_ROUTER_MODE") == nullptr) return;
+    const auto* const given = router_->variable("EGRESS_ROUTER_MODE");
+    const bool is_known = given != nullptr ? given->value.has_value() : router_->is_wholly_known;
+    if (!is_known) return;
     if (!router_->restarts && mode == "legacy") {
       say(Level::error, "router-mode", at,
           "in mode legacy, which is the default, egress-router never ends: an init container needs "

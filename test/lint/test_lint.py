@@ -233,6 +233,17 @@ def test_env_goes_before_envfrom(tmp_path):
     assert found(without, tmp_path) == [("error", "configuration", "data: { EGRESS_GATEWAY: nowhere }")]
 
 
+def test_what_nobody_knows_is_not_judged(tmp_path):
+    """A mode, or an address, out of a Secret: nothing is said of it, and all else is."""
+    text = sound("redirect").replace("          value: init\n", "          valueFrom: { secretKeyRef: { name: s, key: mode } }\n")
+    assert found(text, tmp_path) == []
+    text = sound("redirect").replace("          value: 10.42.253.46\n",
+                                     "          valueFrom: { secretKeyRef: { name: s, key: address } }\n")
+    assert found(text, tmp_path) == []
+    assert found(text.replace("8080 tcp 203", "8080 tcpp 203"), tmp_path) == [
+        ("error", "configuration", "8080 tcpp 203.0.113.26 80")]
+
+
 def test_lists_and_templates_are_opened(tmp_path):
     documents = sound("redirect").split("---\n")
     items = "".join("- " + document.replace("\n", "\n  ").rstrip() + "\n" for document in
