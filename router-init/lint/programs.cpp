@@ -4,8 +4,8 @@
 #include <array>
 
 #include "http-proxy/config.hpp"
-#include "redirect-proxy/dns_config.hpp"
-#include "redirect-proxy/wait_config.hpp"
+#include "redirect-proxy/dns/config.hpp"
+#include "redirect-proxy/wait/config.hpp"
 #include "router-init/config.hpp"
 
 namespace egress::lint {

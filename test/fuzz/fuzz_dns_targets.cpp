@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "redirect-proxy/targets.hpp"
+#include "redirect-proxy/dns/targets.hpp"
 
 using namespace egress;
 using namespace egress::dns;

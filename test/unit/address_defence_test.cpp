@@ -1,4 +1,4 @@
-#include "redirect-proxy/address_defence.hpp"
+#include "redirect-proxy/wait/address_defence.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,10 +1,10 @@
-#include "redirect-proxy/balance.hpp"
+#include "redirect-proxy/dns/balance.hpp"
 
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
 
-#include "redirect-proxy/udp_flows.hpp"
+#include "redirect-proxy/dns/udp_flows.hpp"
 #include "test/support/parse.hpp"
 
 namespace egress::dns {

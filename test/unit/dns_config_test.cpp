@@ -1,8 +1,8 @@
-#include "redirect-proxy/dns_config.hpp"
+#include "redirect-proxy/dns/config.hpp"
 
 #include <catch2/catch.hpp>
 
-#include "redirect-proxy/connection_record.hpp"
+#include "redirect-proxy/dns/connection_record.hpp"
 #include "test/support/parse.hpp"
 
 namespace egress::dns {

@@ -1,8 +1,8 @@
-#include "redirect-proxy/targets.hpp"
+#include "redirect-proxy/dns/targets.hpp"
 
 #include <catch2/catch.hpp>
 
-#include "redirect-proxy/dns_explain.hpp"
+#include "redirect-proxy/dns/explain.hpp"
 #include "test/support/parse.hpp"
 
 namespace egress::dns {

@@ -1,4 +1,4 @@
-#include "redirect-proxy/link_addresses.hpp"
+#include "redirect-proxy/wait/link_addresses.hpp"
 
 #include <catch2/catch.hpp>
 

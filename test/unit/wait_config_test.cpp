@@ -1,4 +1,4 @@
-#include "redirect-proxy/wait_config.hpp"
+#include "redirect-proxy/wait/config.hpp"
 
 #include <catch2/catch.hpp>
 #include <set>

@@ -1,0 +1,72 @@
+// What the hosts of the table resolve to now: asks again as each answer's time ends, keeps the last
+// good answer while DNS fails, and tells when the addresses change. Connects to nothing. Belongs to
+// the main thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/net/resolver.hpp"
+#include "redirect-proxy/dns/targets.hpp"
+
+namespace egress::dns {
+
+struct NameState {
+  using Clock = std::chrono::steady_clock;
+
+  std::vector<IpAddress> addresses;                         // sorted; the last good answer
+  bool has_answered = false;                                // at least once with an address
+  bool is_stale = false;                                    // the last question failed
+  Clock::time_point answered;                               // the last good answer
+  Clock::time_point gone_since = Clock::time_point::max();  // DNS says that it does not exist
+  std::uint64_t failures = 0;                               // of questions
+  std::uint64_t changes = 0;                                // of the answer
+};
+
+class Directory {
+ public:
+  struct Hooks {
+    std::function<void()> on_change;  // addresses of some name
+    std::function<void(std::string_view)> info;
+    std::function<void(std::string_view)> warn;
+  };
+  struct Options {
+    net::ResolverOptions resolver;
+    std::chrono::milliseconds hold_gone;
+  };
+
+  // `io` must outlive it. Errors: the resolver's start.
+  static Result<std::unique_ptr<Directory>> make(boost::asio::io_context& io, Options options,
+                                                 Hooks hooks);
+  ~Directory();
+
+  // Follows these names and no others from now on.
+  void follow(const TargetTable& table);
+
+  // Addresses that a connection may be made to: its own, or those of the name.
+  std::vector<IpAddress> addresses_of(const Host& host) const;
+  const std::map<std::string, NameState>& names() const { return states_; }
+  net::ResolverCounts counts() const { return resolver_.counts(); }
+
+ private:
+  class Watch;
+
+  Directory(boost::asio::io_context& io, Options options, Hooks hooks, net::Resolver resolver);
+  std::chrono::milliseconds take(const std::string& name, const net::Resolution& resolution);
+  void fail(const std::string& name, NameState& state, std::string_view why);
+
+  boost::asio::io_context& io_;
+  Options options_;
+  Hooks hooks_;
+  net::Resolver resolver_;
+  std::map<std::string, NameState> states_;
+  std::map<std::string, std::shared_ptr<Watch>> watches_;
+};
+
+}  // namespace egress::dns

@@ -1,0 +1,182 @@
+#include "redirect-proxy/dns/tcp_session.hpp"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+
+#include "common/net/asio_address.hpp"
+#include "common/net/connect.hpp"
+
+namespace egress::dns {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+// What is not answered for so long may be black-holed: the next address is tried beside it.
+constexpr milliseconds kAttemptDelay(1000);
+// Before all addresses are tried again: a server that restarts needs a moment.
+constexpr milliseconds kSecondRound(500);
+
+void reset(asio::ip::tcp::socket& socket) {
+  error_code ignored;
+  socket.set_option(asio::socket_base::linger(true, 0), ignored);
+  socket.close(ignored);
+}
+
+// One client, from its arrival to its end. Becomes the relay's observer.
+class Session final : public net::RelayObserver {
+ public:
+  Session(Worker& worker, std::shared_ptr<Entry> entry, const Endpoint& peer,
+          net::ConnectionSlot slot)
+      : worker_(worker),
+        entry_(std::move(entry)),
+        slot_(std::move(slot)),
+        began_(steady_clock::now()) {
+    record_.time = std::chrono::system_clock::now();
+    record_.client = peer;
+    record_.local = entry_->local;
+    entry_->counts->connections.add();
+  }
+
+  // A connection to the upstream; none where all attempts failed.
+  asio::awaitable<std::optional<asio::ip::tcp::socket>> connect();
+
+  void end(std::string_view how) {
+    record_.end = how;
+    record_.total = duration_cast<milliseconds>(steady_clock::now() - began_);
+    worker_.log(record_);
+  }
+
+  void on_end(net::RelayEnd how, const net::RelayBytes& bytes) override {
+    record_.to_upstream = bytes.to_upstream;
+    record_.to_client = bytes.to_client;
+    counts_->to_upstream.add(bytes.to_upstream);
+    counts_->to_client.add(bytes.to_client);
+    counts_->closed.add();
+    entry_->balancer.closed(*record_.upstream);
+    end(net::to_text(how));
+  }
+
+ private:
+  milliseconds left() const {
+    const auto used = duration_cast<milliseconds>(steady_clock::now() - began_);
+    return std::max(worker_.config().connect - used, milliseconds(0));
+  }
+  void count_failures(const std::vector<net::FailedAttempt>& failed);
+  void count_failure(const Endpoint& endpoint);
+  void count_silent(const std::vector<Endpoint>& candidates, const net::ConnectOutcome& outcome);
+  void take(const Endpoint& endpoint);
+
+  Worker& worker_;
+  std::shared_ptr<Entry> entry_;
+  net::ConnectionSlot slot_;
+  std::shared_ptr<AddressCounts> counts_;  // of the address connected to
+  steady_clock::time_point began_;
+  ConnectionRecord record_;
+};
+
+asio::awaitable<std::optional<asio::ip::tcp::socket>> Session::connect() {
+  std::optional<asio::ip::tcp::socket> socket;
+  asio::steady_timer pause(worker_.io());
+  std::size_t attempts = worker_.config().retries + 1;
+  while (attempts > 0 && left().count() > 0) {
+    auto candidates = entry_->balancer.choose(steady_clock::now(), attempts);
+    if (candidates.empty()) break;
+    attempts -= candidates.size();
+    const net::ConnectOptions options{.deadline = left(), .attempt_delay = kAttemptDelay};
+    entry_->balancer.trying(candidates.front());
+    auto outcome = co_await net::connect(candidates, options);
+    entry_->balancer.closed(candidates.front());
+    count_failures(outcome.failed);
+    if (outcome.ok()) {
+      count_silent(candidates, outcome);
+      take(outcome.endpoint);
+      socket = std::move(outcome.socket);
+      break;
+    }
+    if (attempts == 0 || left() <= kSecondRound) break;
+    pause.expires_after(kSecondRound);
+    co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  co_return socket;
+}
+
+void Session::count_failures(const std::vector<net::FailedAttempt>& failed) {
+  if (failed.empty()) return;
+  record_.failed += (record_.failed.empty() ? "" : "; ") + net::to_text(failed);
+  for (const auto& attempt : failed) count_failure(attempt.endpoint);
+}
+
+// Those that were tried before the one that answered, and said nothing.
+void Session::count_silent(const std::vector<Endpoint>& candidates,
+                           const net::ConnectOutcome& outcome) {
+  for (const auto& candidate : candidates) {
+    if (candidate == outcome.endpoint) break;
+    const bool has_failed =
+        std::any_of(outcome.failed.begin(), outcome.failed.end(),
+                    [&](const auto& attempt) { return attempt.endpoint == candidate; });
+    if (!has_failed) count_failure(candidate);
+  }
+}
+
+void Session::count_failure(const Endpoint& endpoint) {
+  entry_->balancer.failed(endpoint, steady_clock::now());
+  const auto member = entry_->members.find(endpoint);
+  if (member != entry_->members.end()) member->second.counts->failures.add();
+}
+
+void Session::take(const Endpoint& endpoint) {
+  record_.upstream = endpoint;
+  record_.connect = duration_cast<milliseconds>(steady_clock::now() - began_);
+  entry_->balancer.connected(endpoint);
+  const auto member = entry_->members.find(endpoint);
+  // It may have left the pool while the connection was made.
+  if (member != entry_->members.end()) {
+    record_.host = member->second.host;
+    counts_ = member->second.counts;
+  } else {
+    counts_ = std::make_shared<AddressCounts>();
+  }
+  counts_->connections.add();
+}
+
+asio::awaitable<void> serve(Worker& worker, std::shared_ptr<Entry> entry, net::Accepted accepted) {
+  auto session = std::make_unique<Session>(worker, entry, accepted.peer, std::move(accepted.slot));
+  error_code error;
+  const auto local = accepted.socket.local_endpoint(error);
+  if (error || worker.shared().is_outside(net::to_ip_address(local.address()))) {
+    entry->counts->refused.add();
+    session->end("refused");
+    reset(accepted.socket);
+    co_return;
+  }
+  auto upstream = co_await session->connect();
+  if (!upstream) {
+    entry->counts->failures.add();
+    session->end(entry->balancer.size() == 0 ? "not_resolved" : "no_connection");
+    reset(accepted.socket);
+    co_return;
+  }
+  worker.relays().start(
+      {std::move(accepted.socket), std::move(*upstream), {}, {}, std::move(session)});
+}
+
+}  // namespace
+
+void serve_tcp(Worker& worker, std::shared_ptr<Entry> entry, net::Accepted accepted) {
+  // What it throws is memory that ran out: that connection ends, the others go on.
+  asio::co_spawn(worker.io(), serve(worker, std::move(entry), std::move(accepted)),
+                 [](const std::exception_ptr&) {});
+}
+
+}  // namespace egress::dns
