@@ -17,7 +17,7 @@ deps: ## Install the Debian packages that are missing
 build: deps ## Release binaries in build/bin
 	@cmake --preset release $(if $(wildcard build/CMakeCache.txt),,--log-level=WARNING) >build.log 2>&1 || { cat build.log; exit 1; }
 	@rm -f build.log
-	@cmake --build build -j $(JOBS)
+	@cmake --build build -j $(JOBS) --target programs
 
 demo: build ## The reference scenario in a lab of namespaces, with what the outside saw
 	@$(SANDBOX) $(PYTHON) test/lab/demo.py
@@ -26,8 +26,9 @@ lab: build ## The same lab, kept up for exploring: make lab [SHAPE=openshift-sdn
 	@$(SANDBOX) $(PYTHON) test/lab/explore.py $(SHAPE)
 
 test: build ## All tests; ends with a line "N passed, N failed"
-	@cmake/install-packages cmake/http-peer-packages.txt cmake/image-packages.txt cmake/image-builder-packages.txt
+	@cmake/install-packages cmake/http-peer-packages.txt cmake/image-packages.txt cmake/image-builder-packages.txt cmake/lint-packages.txt
 	@test/manifests/needs
+	@cmake --build build -j $(JOBS)
 	@$(PYTHON) test/run
 
 bench: build ## Figures, side by side with peers: linear nft rules, Squid, tinyproxy, HAProxy
@@ -40,7 +41,7 @@ bench: build ## Figures, side by side with peers: linear nft rules, Squid, tinyp
 fuzz: deps ## Each fuzz target for FUZZ_SECONDS (60)
 	@test/fuzz/run
 
-soak: build ## Restarts and connections for SOAK_MINUTES (10)
+soak: lint ## Restarts and connections for SOAK_MINUTES (10), after all of lint
 	@$(SANDBOX) $(PYTHON) test/soak/redirect_soak.py
 
 images: $(if $(filter container,$(BUILD)),,build) ## Container images, localhost/NAME:latest; BUILD=container: with nothing of this machine
@@ -50,10 +51,10 @@ images: $(if $(filter container,$(BUILD)),,build) ## Container images, localhost
 format: ## Format the sources
 	@clang-format -i $$(git ls-files '*.cpp' '*.hpp')
 
-lint: build ## clang-format, clang-tidy
+lint: build ## clang-format, and clang-tidy on all that changed since it passed last
 	@cmake/install-packages cmake/lint-packages.txt
 	@clang-format --dry-run --Werror $$(git ls-files '*.cpp' '*.hpp')
-	@run-clang-tidy -quiet -p build -j $(JOBS) $$(git ls-files '*.cpp' | grep -v '^test/' | sed "s,^,$(CURDIR)/,")
+	@cmake/tidy
 
 clean: ## Remove what was built
 	@rm -rf build
