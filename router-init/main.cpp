@@ -22,7 +22,6 @@
 #include "router-init/config.hpp"
 #include "router-init/explain.hpp"
 #include "router-init/host_facts.hpp"
-#include "router-init/lint/lint.hpp"
 #include "router-init/plan.hpp"
 #include "router-init/plan_text.hpp"
 
@@ -35,9 +34,6 @@ struct Options {
   std::optional<std::string> plan;  // text, json or nft
   bool check = false;
   std::optional<std::string> explain;
-  bool lint = false;
-  std::vector<std::string> files;  // to lint
-  std::string format = "text";
 };
 
 std::string help_footer() {
@@ -66,14 +62,6 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   app.add_option("--explain", options.explain,
                  "Say which entry takes such a connection, as in --explain 'tcp 8443'")
       ->type_name("'PROTOCOL PORT'");
-  auto* const lint = app.add_flag("--lint", options.lint,
-                                  "Judge manifests before they reach the cluster: FILE..., or -");
-  app.add_option("--format", options.format, "With --lint: text or json")
-      ->needs(lint)
-      ->check(CLI::IsMember({"text", "json"}));
-  auto* const files = app.add_option("FILE", options.files, "With --lint: what to judge");
-  files->needs(lint);
-  lint->needs(files);
   app.footer(help_footer());
   try {
     app.parse(argc, argv);
@@ -213,10 +201,5 @@ class Program {
 int main(int argc, char** argv) {
   egress::router::Options options;
   if (const auto code = egress::router::parse_command_line(argc, argv, options)) return *code;
-  if (options.lint) {
-    using egress::lint::Format;
-    return static_cast<int>(egress::lint::lint_files(
-        options.files, options.format == "json" ? Format::json : Format::text));
-  }
   return static_cast<int>(egress::router::Program(std::move(options)).run());
 }

@@ -34,7 +34,7 @@ def test_variables_are_those_of_help(program):
     assert told_by_readme(program) == told_by_help(program)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", (*PROGRAMS, "egress-lint"))
 def test_version(program):
     told = subprocess.run([BIN / program, "--version"], capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(rf"{program} \d+\.\d+\.\d+\n", told)

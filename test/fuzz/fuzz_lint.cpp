@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "router-init/lint/lint.hpp"
+#include "manifests/lint/lint.hpp"
 
 using namespace egress::lint;
 

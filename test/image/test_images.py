@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 MOST_BYTES = 12 << 20
-NAMES = ("egress-router", "egress-wait", "egress-http-proxy", "egress-dns-proxy")
+NAMES = ("egress-router", "egress-wait", "egress-http-proxy", "egress-dns-proxy", "egress-lint")
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -49,4 +49,4 @@ def test_an_image_says_what_it_is(image):
     assert config["Entrypoint"] == [f"/usr/bin/{name}"] and not config.get("Cmd")
     assert labels["name"] == name and labels["version"] and labels["org.opencontainers.image.revision"]
     assert {"io.k8s.description", "io.k8s.display-name", "io.openshift.tags", "org.opencontainers.image.title"} <= labels.keys()
-    assert config.get("User", "") == ("1001:0" if "proxy" in name else "")
+    assert config.get("User", "") == ("" if name == "egress-router" else "1001:0")

@@ -1,5 +1,5 @@
-"""egress-router --lint: of manifests that are as they should be it says nothing, and of each fault, put in by one
-replacement, exactly what is expected. pasted.yaml is judged whole, as a user reads it."""
+"""egress-lint: a correct manifest has no findings, and each fault, put in by one replacement, has exactly the findings
+that are expected. The report on pasted.yaml is compared whole, as a user reads it."""
 
 import json
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-ROUTER = Path(os.environ.get("EGRESS_BIN_DIR", HERE.parents[1] / "build/bin")) / "egress-router"
+LINT = Path(os.environ.get("EGRESS_BIN_DIR") or HERE.parents[1] / "build/bin") / "egress-lint"
 SOUND = ("redirect", "http-proxy", "scaled")
 
 
 def lint(*arguments, text=None):
-    return subprocess.run([ROUTER, "--lint", *arguments], input=text, capture_output=True, text=True, timeout=30, cwd=HERE)
+    return subprocess.run([LINT, *arguments], input=text, capture_output=True, text=True, timeout=30, cwd=HERE)
 
 
 def findings(*texts, tmp_path):

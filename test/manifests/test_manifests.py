@@ -88,14 +88,14 @@ def test_the_schemas_written_here_find_faults(rendered):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_linter_has_nothing_to_say(rendered, name):
-    ran = subprocess.run([BIN / "egress-router", "--lint", "-"], input=rendered[name], capture_output=True, text=True)
+    ran = subprocess.run([BIN / "egress-lint", "-"], input=rendered[name], capture_output=True, text=True)
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[-1].startswith("0 errors, 0 warnings, "), ran.stdout
 
 
 def test_the_linter_judges_what_kustomize_makes(rendered):
     text = rendered["scaled/http-proxy"].replace("10.42.253.53/24,10.42.253.54/24", "10.42.253.53/24")
-    ran = subprocess.run([BIN / "egress-router", "--lint", "-"], input=text, capture_output=True, text=True)
+    ran = subprocess.run([BIN / "egress-lint", "-"], input=text, capture_output=True, text=True)
     assert ran.returncode == 3 and "EGRESS_SOURCE" in ran.stdout
 
 

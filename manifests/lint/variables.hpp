@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "common/environment.hpp"
-#include "router-init/lint/workload.hpp"
+#include "manifests/lint/workload.hpp"
 
 namespace egress::lint {
 

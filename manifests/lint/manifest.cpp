@@ -1,4 +1,4 @@
-#include "router-init/lint/manifest.hpp"
+#include "manifests/lint/manifest.hpp"
 
 #include <algorithm>
 #include <set>

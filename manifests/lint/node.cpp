@@ -1,4 +1,4 @@
-#include "router-init/lint/node.hpp"
+#include "manifests/lint/node.hpp"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "common/escape.hpp"
-#include "router-init/lint/checks.hpp"
+#include "manifests/lint/checks.hpp"
 
 namespace egress::lint {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "router-init/lint/source_text.hpp"
+#include "manifests/lint/source_text.hpp"
 
 namespace egress::lint {
 

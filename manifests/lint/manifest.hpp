@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "router-init/lint/node.hpp"
+#include "manifests/lint/node.hpp"
 
 namespace egress::lint {
 

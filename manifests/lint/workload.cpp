@@ -1,10 +1,10 @@
-#include "router-init/lint/workload.hpp"
+#include "manifests/lint/workload.hpp"
 
 #include <algorithm>
 #include <charconv>
 
 #include "common/escape.hpp"
-#include "router-init/lint/variables.hpp"
+#include "manifests/lint/variables.hpp"
 
 namespace egress::lint {
 namespace {

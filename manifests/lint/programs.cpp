@@ -1,4 +1,4 @@
-#include "router-init/lint/programs.hpp"
+#include "manifests/lint/programs.hpp"
 
 #include <algorithm>
 #include <array>

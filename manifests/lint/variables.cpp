@@ -1,4 +1,4 @@
-#include "router-init/lint/variables.hpp"
+#include "manifests/lint/variables.hpp"
 
 #include <algorithm>
 #include <optional>

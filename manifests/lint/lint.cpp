@@ -1,4 +1,4 @@
-#include "router-init/lint/lint.hpp"
+#include "manifests/lint/lint.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +9,7 @@
 
 #include "common/escape.hpp"
 #include "common/result.hpp"
-#include "router-init/lint/checks.hpp"
+#include "manifests/lint/checks.hpp"
 
 namespace egress::lint {
 namespace {
@@ -78,7 +78,7 @@ ExitCode lint_files(const std::vector<std::string>& paths, Format format) {
     if (text) {
       files.push_back({path == "-" ? "standard input" : path, std::move(*text)});
     } else {
-      std::cerr << "egress-router: " << escape(path) << ": " << cause << "\n";
+      std::cerr << "egress-lint: " << escape(path) << ": " << cause << "\n";
       all_read = false;
     }
   }

@@ -1,12 +1,12 @@
 // Judges manifests before they reach a cluster: with the programs' own checks, and what only shows
-// across objects. The program's --lint is its one user.
+// across objects. Used by main.cpp and the fuzz target.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "common/exit_code.hpp"
-#include "router-init/lint/finding.hpp"
+#include "manifests/lint/finding.hpp"
 
 namespace egress::lint {
 

@@ -1,4 +1,4 @@
-#include "router-init/lint/finding.hpp"
+#include "manifests/lint/finding.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "router-init/lint/workload.hpp"
+#include "manifests/lint/workload.hpp"
 
 namespace egress::lint {
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "router-init/lint/finding.hpp"
-#include "router-init/lint/source_text.hpp"
+#include "manifests/lint/finding.hpp"
+#include "manifests/lint/source_text.hpp"
 
 namespace egress::lint {
 

@@ -2,7 +2,7 @@
 #include <set>
 
 #include "common/escape.hpp"
-#include "router-init/lint/checks.hpp"
+#include "manifests/lint/checks.hpp"
 
 namespace egress::lint {
 namespace {

@@ -1,4 +1,4 @@
-#include "router-init/lint/source_text.hpp"
+#include "manifests/lint/source_text.hpp"
 
 #include <algorithm>
 #include <optional>

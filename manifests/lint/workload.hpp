@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "router-init/lint/manifest.hpp"
-#include "router-init/lint/programs.hpp"
+#include "manifests/lint/manifest.hpp"
+#include "manifests/lint/programs.hpp"
 
 namespace egress::lint {
 
