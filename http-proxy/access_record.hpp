@@ -29,14 +29,15 @@ enum class SniOutcome : std::uint8_t {
 };
 std::string_view to_text(SniOutcome outcome);
 
+// Owns its text: it outlives the buffers that the request was read from.
 struct AccessRecord {
   using Milliseconds = std::chrono::milliseconds;
 
   std::chrono::system_clock::time_point time;  // when the request had come
   IpAddress client;
   std::uint16_t client_port = 0;
-  std::string_view method;         // empty where the request line could not be read
-  std::string_view target;         // as it came
+  std::string method;              // empty where the request line could not be read
+  std::string target;              // as received
   unsigned status = 0;             // sent to the client; 0: none was
   std::optional<Verdict> verdict;  // empty where the rules were not asked
   Reason reason = Reason::no_rule;
@@ -51,7 +52,7 @@ struct AccessRecord {
   Milliseconds total{0};
   std::optional<ProxyError> error;
   SniOutcome sni = SniOutcome::not_looked;
-  std::string_view server_name;  // of the TLS hello, where it differs from the target
+  std::string server_name;  // of the TLS hello, where it differs from the target
 };
 
 // With a line end. Nothing for AccessLogFormat::off. Text, on one line:

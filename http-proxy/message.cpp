@@ -162,6 +162,16 @@ bool is_idempotent(Method method) {
          method == Method::delete_ || method == Method::options || method == Method::trace;
 }
 
+void RequestHead::clear() {
+  fields.clear();
+  *this = {.fields = std::move(fields)};
+}
+
+void ResponseHead::clear() {
+  fields.clear();
+  *this = {.fields = std::move(fields)};
+}
+
 Progress RequestParser::fail(Failure failure) {
   failure_ = std::move(failure);
   return Progress::failed;
@@ -173,7 +183,8 @@ bool RequestParser::has_begun(std::string_view input) const {
 
 void RequestParser::reset() {
   scanner_.reset();
-  head_.fields.clear();
+  head_.clear();
+  text_.clear();
 }
 
 Progress RequestParser::parse(std::string_view input) {
@@ -187,7 +198,8 @@ Progress RequestParser::parse(std::string_view input) {
   }
   if (progress == Progress::failed) return fail(head_failure(scanner_.fault(), scanner_.lines()));
   if (progress == Progress::need_more) return progress;
-  const auto head = input.substr(0, scanner_.size());
+  text_ = input.substr(0, scanner_.size());
+  const std::string_view head = text_;
   const auto line = first_line(head, begin);
   if (auto failure = parse_request_line(line)) return fail(std::move(*failure));
   if (auto fault = parse_fields(head, begin + line.size() + 2, Spelling::plain, head_.fields)) {
@@ -237,7 +249,8 @@ Progress ResponseParser::fail(ProxyError error, std::string text) {
 
 void ResponseParser::reset() {
   scanner_.reset();
-  head_.fields.clear();
+  head_.clear();
+  text_.clear();
 }
 
 Progress ResponseParser::parse(std::string_view input) {
@@ -254,7 +267,8 @@ Progress ResponseParser::parse(std::string_view input) {
              : "A line of the origin's response ends in LF without CR.");
   }
   if (progress == Progress::need_more) return progress;
-  const auto head = input.substr(0, scanner_.size());
+  text_ = input.substr(0, scanner_.size());
+  const std::string_view head = text_;
   const auto line = first_line(head, 0);
   if (auto fault = parse_status_line(line))
     return fail(ProxyError::http_protocol_error, std::move(*fault));

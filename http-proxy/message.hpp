@@ -1,5 +1,6 @@
-// Finds and parses the head of a request or a response (RFC 9112 §2 to §5) in place: what comes out
-// are views into the caller's buffer. Strict, since a lenient reader and a strict one behind it can
+// Finds and parses the header section of a request or a response (RFC 9112 §2 to §5). The parser
+// owns the text of the message that it read: the views in its head never refer to the caller's
+// buffer. Strict, since a lenient reader and a strict one behind it can
 // be played against each other. Knows no body, no URI, no meaning of a field beyond its name.
 #pragma once
 
@@ -75,6 +76,8 @@ struct RequestHead {
   Version version = Version::http11;
   std::vector<HeaderField> fields;
   std::size_t size = 0;  // bytes of the head with its empty line, and empty lines in front of it
+
+  void clear();  // keeps the memory of `fields`
 };
 
 struct ResponseHead {
@@ -83,6 +86,8 @@ struct ResponseHead {
   std::string_view reason;
   std::vector<HeaderField> fields;
   std::size_t size = 0;
+
+  void clear();
 };
 
 // The first field with this id, else null.
@@ -133,14 +138,16 @@ class HeadScanner {
 };
 
 // Called with the same bytes and more behind them (at another address, if the caller moved them)
-// until it says complete or failed; reset() before the next head. The views of head() live as long
-// as the buffer that the last call saw stays where it is.
+// until it returns complete or failed; reset() before the next one. head() is valid until then.
 class RequestParser {
  public:
   explicit RequestParser(const HeadLimits& limits = {}) : scanner_(limits) {}
+  RequestParser(const RequestParser&) = delete;
+  RequestParser& operator=(const RequestParser&) = delete;
 
   Progress parse(std::string_view input);
-  const RequestHead& head() const { return head_; }    // when complete
+  // Empty before complete; after a failure, what was read of the request line.
+  const RequestHead& head() const { return head_; }
   const Failure& failure() const { return failure_; }  // when failed: 400, 414, 431 or 505
   // A head has begun: with no bytes, or empty lines alone, the connection is idle.
   bool has_begun(std::string_view input) const;
@@ -151,6 +158,7 @@ class RequestParser {
   std::optional<Failure> parse_request_line(std::string_view line);
 
   HeadScanner scanner_;
+  std::string text_;  // that the views of head_ refer to
   RequestHead head_;
   Failure failure_;
 };
@@ -158,6 +166,8 @@ class RequestParser {
 class ResponseParser {
  public:
   explicit ResponseParser(const HeadLimits& limits = {}) : scanner_(limits) {}
+  ResponseParser(const ResponseParser&) = delete;
+  ResponseParser& operator=(const ResponseParser&) = delete;
 
   Progress parse(std::string_view input);
   const ResponseHead& head() const { return head_; }
@@ -169,6 +179,7 @@ class ResponseParser {
   std::optional<std::string> parse_status_line(std::string_view line);
 
   HeadScanner scanner_;
+  std::string text_;  // that the views of head_ refer to
   ResponseHead head_;
   Failure failure_;
 };

@@ -16,7 +16,6 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::size_t kHeadBufferBytes = 4096;
-constexpr std::size_t kKeptTextBytes = 16U << 10U;
 constexpr std::chrono::seconds kLinger(2);
 
 Failure failure_of(unsigned status, ProxyError error, std::string text) {
@@ -58,8 +57,6 @@ awaitable<std::optional<TunnelStart>> Session::run() {
     if (after == After::tunnel) co_return std::move(tunnel_);
     finish_record();
     if (after == After::close || worker_.is_draining()) break;
-    if (detached_head_.empty()) in_.consume(parser_.head().size);
-    detached_head_.clear();
     parser_.reset();
     answered_ = true;
   }
@@ -88,6 +85,7 @@ awaitable<bool> Session::receive_head() {
     if (error && begun && expired()) co_return co_await refuse_head(head_timeout());
     if (error) co_return false;
   }
+  in_.consume(parser_.head().size);
   begin_record();
   co_return true;
 }
@@ -102,10 +100,6 @@ awaitable<bool> Session::refuse_head(Failure failure) {
 
 awaitable<Session::After> Session::serve() {
   auto request = read_request(parser_.head());
-  if (request && !request->body.is_empty()) {
-    detach_head();
-    request = read_request(parser_.head());
-  }
   if (!request) co_return co_await refuse(request.error(), nullptr);
   if (has_passed(parser_.head(), worker_.pseudonym())) {
     co_return co_await refuse(failure_of(508, ProxyError::proxy_loop_detected,
@@ -117,16 +111,6 @@ awaitable<Session::After> Session::serve() {
     co_return co_await refuse(std::move(*failure), &*request);
   if (request->method == Method::connect) co_return co_await open_tunnel(*request);
   co_return co_await forward(*request);
-}
-
-void Session::detach_head() {
-  const auto size = parser_.head().size;
-  detached_head_.assign(in_.data(), size);
-  in_.consume(size);
-  parser_.reset();
-  parser_.parse(detached_head_);
-  record_.method = parser_.head().method_text;
-  record_.target = parser_.head().target;
 }
 
 // What to answer where the rules do not let the request pass; else admitted_ is filled.
@@ -222,15 +206,11 @@ awaitable<Session::After> Session::open_tunnel(const Request& request) {
 }
 
 TunnelStart Session::make_tunnel(Upstream upstream, std::string_view from_upstream) {
-  const auto head = parser_.head().size;
-  const auto from_client = detached_head_.empty() ? in_.view().substr(head) : in_.view();
-  record_.bytes_in += head;
+  record_.bytes_in += parser_.head().size;
   return {.client = std::move(client_),
           .upstream = std::move(upstream.socket),
-          .from_client = std::string(from_client),
+          .from_client = std::string(in_.view()),
           .from_upstream = std::string(from_upstream),
-          .method = std::string(record_.method),
-          .target = std::string(record_.target),
           .host = {},
           .policy = policy_,
           .began = began_,

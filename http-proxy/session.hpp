@@ -64,8 +64,6 @@ class Session final : public Connection {
   awaitable<bool> write(std::string_view text);
   awaitable<void> linger();
 
-  // Moves the head out of the buffer that the body comes through.
-  void detach_head();
   TunnelStart make_tunnel(Upstream upstream, std::string_view from_upstream);
   void begin_record();
   void finish_record();
@@ -76,7 +74,6 @@ class Session final : public Connection {
   Endpoint peer_;
   ReadBuffer in_;
   RequestParser parser_;
-  std::string detached_head_;
   std::string request_head_;              // to the upstream
   std::string out_;                       // to the client
   std::shared_ptr<const Policy> policy_;  // of this request: a reload takes the next one

@@ -17,10 +17,8 @@ class Tunnel final : public net::RelayObserver {
         places_(std::move(places)),
         policy_(std::move(start.policy)),
         began_(start.began),
-        method_(std::move(start.method)),
-        target_(std::move(start.target)),
         host_(std::move(start.host)),
-        record_(start.record) {
+        record_(std::move(start.record)) {
     if (!host_.empty()) hello_ = std::make_unique<ClientHelloReader>();
     worker_.metrics().tunnels_opened.add();
   }
@@ -40,7 +38,7 @@ class Tunnel final : public net::RelayObserver {
   std::unique_ptr<ClientHelloReader> hello_;  // until it is decided
   std::shared_ptr<const Policy> policy_;
   std::chrono::steady_clock::time_point began_;
-  std::string method_, target_, host_, server_name_;
+  std::string host_;
   AccessRecord record_;
 };
 
@@ -77,7 +75,7 @@ SniOutcome Tunnel::judge_hello() {
   }
   const auto& name = hello_->server_name();
   if (name == host_) return SniOutcome::match;
-  server_name_ = name;
+  record_.server_name = name;
   const auto rule = name.empty() ? RuleMatch{} : policy_->decide_name(name);
   if (rule && rule.verdict == Verdict::deny) return SniOutcome::denied;
   // Where the name inside is encrypted, the one outside is that of a provider. Browsers send the
@@ -97,9 +95,6 @@ std::optional<ProxyError> error_of(net::RelayEnd end) {
 }
 
 void Tunnel::on_end(net::RelayEnd end, const net::RelayBytes& bytes) {
-  record_.method = method_;
-  record_.target = target_;
-  record_.server_name = server_name_;
   record_.bytes_in += bytes.to_upstream;
   record_.bytes_out += bytes.to_client;
   if (!record_.error) record_.error = error_of(end);

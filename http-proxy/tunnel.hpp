@@ -22,12 +22,10 @@ struct TunnelStart {
   Socket upstream;
   std::string from_client;    // read already, to be passed on first
   std::string from_upstream;  // the same, to the client
-  std::string method;
-  std::string target;
   std::string host;  // canonical name that CONNECT asked for; empty: no hello is looked for
   std::shared_ptr<const Policy> policy;
   std::chrono::steady_clock::time_point began;
-  AccessRecord record;  // of the request so far; its views are set anew
+  AccessRecord record;  // of the request so far
 };
 
 // What the client's connection takes up under the limits, kept to its end.

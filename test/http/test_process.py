@@ -95,6 +95,30 @@ def test_access_log():
         assert malformed["status"] == 400
 
 
+# Each ends a kept connection within the header section of its second request.
+BROKEN_SECONDS = {
+    "line too long": (431, "GET http://second.test/ HTTP/1.1\r\nX: " + "a" * 17 * 1024 + "\r\n\r\n", ""),
+    "bare LF": (400, "GET http://second.test/ HTTP/1.1\nHost: x\r\n\r\n", ""),
+    "bad field": (400, "PUT http://second.test/ HTTP/1.1\r\nHost : x\r\n\r\n", "http://second.test/"),
+    "unfinished": (408, "GET http://second.test/ HTTP/1.1\r\nX: " + "a" * 5000, ""),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_SECONDS)
+def test_access_log_of_a_request_that_follows_a_good_one(name):
+    """The line shows what was read of this request, never text of the request before it."""
+    status, second, target = BROKEN_SECONDS[name]
+    with Origin(answering(ok())) as origin, Proxy(HTTP_PROXY_HEADER_TIMEOUT="500ms") as proxy:
+        with Client(proxy.port) as client:
+            assert client.ask(GET.format(origin.port)).status == 200
+            assert client.ask(second).status == status
+        wait_until_idle(proxy)
+        good, broken = proxy.stop()
+        assert good["method"] == "GET" and good["status"] == 200
+        assert (broken["status"], broken["target"]) == (status, target)
+        assert broken["method"] == ("PUT" if target else "")
+
+
 def test_report_only():
     with Origin(answering(ok())) as origin, Proxy(rules="nothing.test", HTTP_PROXY_ENFORCE="off") as proxy:
         with Client(proxy.port) as client:

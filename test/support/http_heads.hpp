@@ -1,4 +1,4 @@
-// Heads out of text for tests; the text stays alive beside what was parsed of it.
+// Header sections out of text for tests, with the parser that owns what their views refer to.
 #pragma once
 
 #include <memory>
@@ -10,34 +10,22 @@
 
 namespace egress::http::test {
 
-struct ParsedRequest {
-  std::unique_ptr<std::string> text;
-  RequestHead head;
+template <class Parser>
+struct Parsed {
+  explicit Parsed(const std::string& text) {
+    if (parser->parse(text) != Progress::complete)
+      throw std::invalid_argument("no head: " + text + ": " + parser->failure().text);
+  }
+
+  std::unique_ptr<Parser> parser = std::make_unique<Parser>();
+  const decltype(parser->head())& head = parser->head();
 };
 
-inline ParsedRequest request_head(std::string text) {
-  ParsedRequest parsed{std::make_unique<std::string>(std::move(text)), {}};
-  RequestParser parser;
-  if (parser.parse(*parsed.text) != Progress::complete) {
-    throw std::invalid_argument("no head: " + *parsed.text + ": " + parser.failure().text);
-  }
-  parsed.head = parser.head();
-  return parsed;
+inline Parsed<RequestParser> request_head(const std::string& text) {
+  return Parsed<RequestParser>(text);
 }
-
-struct ParsedResponse {
-  std::unique_ptr<std::string> text;
-  ResponseHead head;
-};
-
-inline ParsedResponse response_head(std::string text) {
-  ParsedResponse parsed{std::make_unique<std::string>(std::move(text)), {}};
-  ResponseParser parser;
-  if (parser.parse(*parsed.text) != Progress::complete) {
-    throw std::invalid_argument("no head: " + *parsed.text + ": " + parser.failure().text);
-  }
-  parsed.head = parser.head();
-  return parsed;
+inline Parsed<ResponseParser> response_head(const std::string& text) {
+  return Parsed<ResponseParser>(text);
 }
 
 }  // namespace egress::http::test

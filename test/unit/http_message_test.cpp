@@ -39,12 +39,14 @@ Parsed parse(const std::string& input) {
   return {progress, whole.failure().status, whole.failure().text};
 }
 
-TEST_CASE("a request's head in place") {
-  const std::string input =
+TEST_CASE("a request's header section, owned by its parser") {
+  std::string input =
       "GET http://Example.com/a?b HTTP/1.1\r\nHost: example.com\r\nX-Empty:\r\nACCEPT:  "
       "text/html\t \r\n\r\nbody";
   RequestParser parser;
   REQUIRE(parser.parse(input) == Progress::complete);
+  CHECK(parser.head().size == input.size() - 4);
+  input.assign(input.size(), '#');
   const auto& head = parser.head();
   CHECK(head.method == Method::get);
   CHECK(head.method_text == "GET");
@@ -56,8 +58,22 @@ TEST_CASE("a request's head in place") {
   CHECK(head.fields[1].value.empty());
   CHECK(head.fields[2].id == FieldId::accept);
   CHECK(head.fields[2].value == "text/html");
-  CHECK(head.size == input.size() - 4);
-  CHECK(head.target.data() == input.data() + 4);
+}
+
+TEST_CASE("nothing of a message remains after reset") {
+  const std::string good = "GET http://a.test/ HTTP/1.0\r\nHost: a.test\r\n\r\n";
+  for (const std::string& bad : {std::string("GET / HTTP/1.1\nHost: a\r\n\r\n"),
+                                 "GET http://" + std::string(20000, 'a') + "/ HTTP/1.1\r\n\r\n"}) {
+    RequestParser parser;
+    REQUIRE(parser.parse(good) == Progress::complete);
+    parser.reset();
+    CHECK(parser.head().method_text.empty());
+    CHECK(parser.head().target.empty());
+    CHECK(parser.head().fields.empty());
+    CHECK(parser.head().size == 0);
+    REQUIRE(parser.parse(bad) == Progress::failed);
+    CHECK(parser.head().target.empty());
+  }
 }
 
 TEST_CASE("one parser for one head after another") {
