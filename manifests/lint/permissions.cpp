@@ -88,7 +88,7 @@ class PermissionChecker {
     const Object* const scc = manifests_.find(kScc, required.text(), *workload_.object);
     if (scc != nullptr) return suffices(*scc);
     if (std::find(kBuiltIn.begin(), kBuiltIn.end(), required.text()) != kBuiltIn.end()) return;
-    say(Level::warning, "missing-scc", required.place,
+    say(manifests_.has(kScc) ? Level::warning : Level::note, "missing-scc", required.place,
         "no given file has SecurityContextConstraints \"" + escape(required.text()) + "\"");
   }
 

@@ -1,6 +1,6 @@
 """A node of the lab: podman inside the lab's `node` namespace, with process and mount namespaces of its own, so that
-`hostPID` pods find the node's network at /proc/1/ns/net as they would in a cluster, and that storage, mounts and
-processes vanish with it. Plays pods, and nothing else."""
+a pod that mounts the node's /proc finds the node's network at 1/ns/net as it would in a cluster, and that storage, mounts
+and processes vanish with it. Plays pods, and nothing else."""
 
 import json
 import os

@@ -13,12 +13,10 @@
     configMap and secret volumes                 folders with the kubelet's ..data link, which update() turns over
     emptyDir                                     a folder of its own
     image: NAME, without a registry              localhost/NAME, where the images are built
-    hostPID                                      the node's /proc at /host/proc of the init containers, which serves as
-                                                 well: podman 4.3 passes hostPID over
     probes, resources, affinity, ...             left out: podman would run httpGet with a curl inside the container
     all other kinds                              left out
 
-What a container may do (securityContext, hostPID, users, capabilities, read-only root) is handed on as it stands.
+What a container may do (securityContext, users, capabilities, read-only root) is handed on as it stands.
 """
 
 import base64
@@ -33,7 +31,6 @@ import yaml
 WORKLOADS = ("ReplicationController", "Deployment", "StatefulSet")
 CONTAINER_FIELDS = ("name", "image", "command", "args", "env", "securityContext", "volumeMounts", "workingDir")
 POD_FIELDS = ("hostNetwork", "securityContext")
-NODE_PROC = "node-proc"
 
 
 def read(*texts):
@@ -84,10 +81,6 @@ def _pod(template, name, config_maps, folder, namespace):
     volumes = {each["name"]: _volume(each, name, config_maps, folder) for each in spec.get("volumes", [])}
     containers = {kind: [_container(each, metadata, namespace, config_maps, volumes) for each in spec.get(kind, [])]
                   for kind in ("initContainers", "containers")}
-    if spec.get("hostPID"):
-        volumes[NODE_PROC] = {"name": NODE_PROC, "hostPath": {"path": "/proc", "type": "Directory"}}
-        for container in containers["initContainers"]:
-            container.setdefault("volumeMounts", []).append({"name": NODE_PROC, "mountPath": "/host/proc"})
     return {
         "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": {key: spec[key] for key in POD_FIELDS if key in spec}

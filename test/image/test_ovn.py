@@ -1,4 +1,4 @@
-"""Pods on a plugin that gives no outside interface: each init container makes its own from the node's (hostPID). Among them a
+"""Pods on a plugin that gives no outside interface: each init container creates its own from the node's. Among them a
 StatefulSet of two replicas, each of which takes the address that its ordinal names."""
 
 import ssl
@@ -29,10 +29,15 @@ def test_one_replica_replaced_while_the_other_serves(ovn):
     assert ovn.sources() == {"10.42.253.52"}
 
 
-def test_todays_manifest_makes_its_interface(ovn):
+def test_the_init_container_alone_sees_the_node(ovn):
     ovn.play("ovn-kubernetes/redirect")
     ovn.wait_until_ready(POD)
     served(ovn)
+    node, init, main = ("/proc", *(ovn.node.inspect(f"{POD}-{name}") for name in ("egress-router", "wait")))
+    assert [(each["Source"], each["RW"]) for each in init["Mounts"] if each["Destination"] == "/host/proc"] == [(node, False)]
+    assert not [each for each in main["Mounts"] if each["Source"].startswith(node)]
+    own = ovn.node.run("readlink", f"/proc/{main['State']['Pid']}/ns/pid", "/proc/1/ns/pid").stdout.split()
+    assert own[0] != own[1]  # a process namespace of its own
     assert ovn.node.status(f"{POD}-wait").items() >= NO_CAPABILITY.items()
 
 
@@ -54,9 +59,9 @@ def test_an_edited_table_is_put_in_force(ovn):
 
 def test_the_status_over_tls(ovn, tmp_path):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                    "-subj", "/CN=egress-http-proxy.egress.svc", "-addext", "subjectAltName=DNS:egress-http-proxy.egress.svc",
+                    "-subj", "/CN=egress-http-proxy-metrics.egress.svc", "-addext", "subjectAltName=DNS:egress-http-proxy-metrics.egress.svc",
                     "-keyout", tmp_path / "tls.key", "-out", tmp_path / "tls.crt"], check=True, capture_output=True)
-    secret = {"kind": "Secret", "metadata": {"name": "egress-router-tls"},
+    secret = {"kind": "Secret", "metadata": {"name": "egress-http-proxy-tls"},
               "stringData": {name: (tmp_path / name).read_text() for name in ("tls.crt", "tls.key")}}
     ovn.play("ovn-kubernetes/http-proxy-tls", table=RULES, more=[secret])
     context = ssl.create_default_context(cafile=tmp_path / "tls.crt")
@@ -64,7 +69,7 @@ def test_the_status_over_tls(ovn, tmp_path):
     def ready():
         try:
             return ovn.http(HTTP, 9180, "/readyz", lambda peer: context.wrap_socket(
-                peer, server_hostname="egress-http-proxy.egress.svc"))[0] == 200
+                peer, server_hostname="egress-http-proxy-metrics.egress.svc"))[0] == 200
         except OSError:
             return False
     wait_for(ready, "the proxy to be ready over TLS", 10)

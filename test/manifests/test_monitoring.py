@@ -15,7 +15,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BIN = Path(os.environ.get("EGRESS_BIN_DIR", ROOT / "build/bin"))
-RULES = ROOT / "manifests/monitoring/rules"
+RULES = ROOT / "manifests/monitoring"
 
 
 @pytest.fixture(scope="module")
