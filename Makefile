@@ -6,7 +6,7 @@ SANDBOX := test/lab/sandbox
 export EGRESS_BIN_DIR ?= $(CURDIR)/build/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help deps build demo lab test bench fuzz soak images format lint clean
+.PHONY: help deps build demo lab test bench fuzz soak images docs format lint clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -47,6 +47,9 @@ soak: lint ## Restarts and connections for SOAK_MINUTES (10), after all of lint
 images: $(if $(filter container,$(BUILD)),,build) ## Container images, localhost/NAME:latest; BUILD=container: with nothing of this machine
 	@cmake/install-packages cmake/image-packages.txt cmake/image-builder-packages.txt
 	@images/build
+
+docs: build ## docs/reference.md, manual pages and shell completions (build/share), out of --help
+	@docs/generate
 
 format: ## Format the sources
 	@clang-format -i $$(git ls-files '*.cpp' '*.hpp')

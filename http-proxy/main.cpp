@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "common/help_formatter.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/report.hpp"
 #include "generated/version.hpp"
@@ -27,13 +28,14 @@ struct Options {
 };
 
 constexpr std::string_view kExitCodes =
-    "\nExit codes: 0 done, or ended by SIGTERM; 1 --explain: denied; 2 command line;\n"
-    "3 configuration; 12 a failure after a good start.";
+    "Exit codes: 0 done, or ended by SIGTERM; 1 --explain: denied; 2 command line; 3 "
+    "configuration; 12 a failure after a good start.";
 
 // Ends the program with the code that CLI11 or we choose; empty where there is work to do.
 std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   CLI::App app("An HTTP proxy that lets requests and tunnels pass by a list of rules.",
                std::string(kProgram));
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
   app.add_flag("--check", options.check, "Validate the configuration, and serve nothing");
   auto* const explain =
@@ -45,7 +47,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   app.add_option("--suggest", options.suggest,
                  "Print the rules that an access log asks for; - reads standard input")
       ->type_name("ACCESS_LOG");
-  app.footer(to_help_text(variables()) + std::string(kExitCodes));
+  app.footer(to_help_text(variables()) + "\n" + wrap(kExitCodes, 0));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "common/help_formatter.hpp"
 #include "common/hold.hpp"
 #include "common/link/neighbour_probe.hpp"
 #include "common/log_spdlog.hpp"
@@ -37,12 +38,12 @@ struct Options {
 };
 
 std::string help_footer() {
-  return to_help_text(variables()) +
-         "\nExit codes: 0 done, 2 command line, 3 configuration, 4 what the pod or node lacks, 5 "
-         "link,\n"
-         "6 sysctl, 7 EGRESS_SOURCE is held by another host, 8 address, 9 route or rule, 10 "
-         "gateway,\n"
-         "11 nftables.";
+  return to_help_text(variables()) + "\n" +
+         wrap(
+             "Exit codes: 0 done, 2 command line, 3 configuration, 4 what the pod or node lacks, "
+             "5 link, 6 sysctl, 7 EGRESS_SOURCE is held by another host, 8 address, 9 route or "
+             "rule, 10 gateway, 11 nftables.",
+             0);
 }
 
 // Ends the program with the code that CLI11 or we choose; empty where there is work to do.
@@ -51,6 +52,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
       "Sets up an egress router pod: its outside address, its routes and where connections to it "
       "go.",
       std::string(kProgram));
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
   app.add_option(
          "--plan", options.plan,

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <optional>
 
+#include "common/help_formatter.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/net/system_resolver.hpp"
 #include "common/report.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 constexpr std::string_view kProgram = "egress-dns-proxy";
 constexpr std::string_view kExitCodes =
-    "\nExit codes: 0 done, or ended by SIGTERM; 1 --explain: no line takes it; 2 command line;\n"
+    "Exit codes: 0 done, or ended by SIGTERM; 1 --explain: no line takes it; 2 command line; "
     "3 configuration; 12 a failure after a good start, such as a port that is in use.";
 
 struct Options {
@@ -32,6 +33,7 @@ struct Options {
 std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   CLI::App app("Redirects connections to hosts by name, over healthy addresses.",
                std::string(kProgram));
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
   app.add_flag("--check", options.check, "Validate the configuration, and serve nothing");
   auto* const explain = app.add_option("--explain", options.explain,
@@ -39,7 +41,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
                             ->type_name("PORT");
   app.add_flag("--resolve", options.resolve, "With --explain: ask DNS for the hosts' addresses")
       ->needs(explain);
-  app.footer(to_help_text(variables()) + std::string(kExitCodes));
+  app.footer(to_help_text(variables()) + "\n" + wrap(kExitCodes, 0));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

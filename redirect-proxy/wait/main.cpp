@@ -59,10 +59,16 @@ class Program {
 };
 
 std::string help() {
-  return "Holds an egress router pod open until SIGTERM: announces and defends its address, puts a "
-         "changed table in force.\n"
-         "Usage: egress-wait [--check | --help | --version]\n\n"
-         "  --check    Validate the configuration, and do nothing\n\n" +
+  return "Holds an egress router pod open until SIGTERM: announces and defends its\n"
+         "address, and applies a changed destination table.\n"
+         "Usage: egress-wait [OPTION]\n\n"
+         "Options:\n"
+         "  -h,--help\n"
+         "      Print this help message and exit\n"
+         "  --version\n"
+         "      Display program version information and exit\n"
+         "  --check\n"
+         "      Validate the configuration, and do nothing\n\n" +
          to_help_text(variables());
 }
 
@@ -74,7 +80,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   block_termination_signals();
   const std::string_view argument = argc > 1 ? argv[1] : "";
-  if (argc == 2 && argument == "--help") {
+  if (argc == 2 && (argument == "--help" || argument == "-h")) {
     write_or_drop(STDOUT_FILENO, wait::help());
     return 0;
   }
