@@ -1,4 +1,4 @@
-// What is judged beyond the programs' own checks. Each check has an id, under which docs/linter.md
+// What is checked beyond the programs' own checks. Each check has an id, under which docs/linter.md
 // explains it.
 #pragma once
 
@@ -8,21 +8,32 @@
 
 namespace egress::lint {
 
-// fields.cpp: fields and values that Kubernetes drops or refuses, in one object.
+// objects.cpp: kinds, versions and names of objects, and objects by themselves.
+void check_objects(const Manifests& manifests, const std::vector<Workload>& workloads,
+                   Findings& findings);
+
+// fields.cpp: fields and values that Kubernetes drops or rejects, in one object.
 void check_fields(const Object& object, Findings& findings);
 
 // pod_shape.cpp: containers, modes, privileges and the interface of one pod.
 void check_pod_shape(const Workload& workload, const Manifests& manifests, Findings& findings);
 
-// permissions.cpp: ServiceAccounts and SecurityContextConstraints.
+// containers.cpp: images, users, resources, mounts and probes of one pod's containers.
+void check_containers(const Workload& workload, Findings& findings);
+
+// permissions.cpp: ServiceAccounts, SecurityContextConstraints, Roles and pod security levels.
 void check_permissions(const Workload& workload, const Manifests& manifests, Findings& findings);
 
-// addresses.cpp: that no two pods hold one address, at no time.
+// addresses.cpp: that no two pods hold one address at any time.
 void check_addresses(const std::vector<Workload>& workloads, const Manifests& manifests,
                      Findings& findings);
 
 // services.cpp: Services against what the pods behind them serve.
 void check_services(const std::vector<Workload>& workloads, const Manifests& manifests,
+                    Findings& findings);
+
+// policies.cpp: NetworkPolicies and PodDisruptionBudgets against the pods that they select.
+void check_policies(const std::vector<Workload>& workloads, const Manifests& manifests,
                     Findings& findings);
 
 }  // namespace egress::lint

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "common/diagnostic.hpp"
 #include "common/escape.hpp"
+#include "generated/version.hpp"
 
 namespace egress::lint {
 namespace {
@@ -32,6 +34,10 @@ std::string excerpt_at(const Place& place) {
   }
   return excerpt({place.text->name(), place.line, column, line, place.length});
 }
+
+std::string to_text(const std::vector<Finding>& findings);
+std::string to_json(const std::vector<Finding>& findings);
+std::string to_sarif(const std::vector<Finding>& findings);
 
 }  // namespace
 
@@ -72,6 +78,17 @@ std::vector<Finding> Findings::sorted() const {
   return all;
 }
 
+std::string format_findings(const std::vector<Finding>& findings, Format format) {
+  switch (format) {
+    case Format::text: return to_text(findings);
+    case Format::json: return to_json(findings);
+    case Format::sarif: return to_sarif(findings);
+  }
+  return {};
+}
+
+namespace {
+
 std::string to_text(const std::vector<Finding>& findings) {
   std::string text;
   for (const auto& one : findings) {
@@ -105,5 +122,60 @@ std::string to_json(const std::vector<Finding>& findings) {
                                      {"notes", count_of(findings, Level::note)}};
   return whole.dump(2) + "\n";
 }
+
+// A relative reference, so that a code host finds the file.
+std::string uri_of(const std::string& name) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string uri;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (kPlain.find(c) != kPlain.npos) {
+      uri += c;
+    } else {
+      uri += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
+    }
+  }
+  return uri;
+}
+
+std::size_t characters_before(const Place& place) {
+  const auto before = place.text->line(place.line).substr(0, place.column - 1);
+  return static_cast<std::size_t>(std::count_if(before.begin(), before.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  }));
+}
+
+std::string to_sarif(const std::vector<Finding>& findings) {
+  using Json = nlohmann::ordered_json;
+  auto results = Json::array();
+  std::set<std::string_view> ids;
+  for (const auto& one : findings) {
+    ids.insert(one.id);
+    Json location{{"artifactLocation", {{"uri", uri_of(one.place.text->name())}}}};
+    if (one.place.line > 0) {
+      location["region"] = {{"startLine", one.place.line},
+                            {"startColumn", characters_before(one.place) + 1}};
+    }
+    Json where{{"physicalLocation", location}};
+    if (!one.object.empty()) where["logicalLocations"] = Json::array({{{"name", one.object}}});
+    results.push_back({{"ruleId", one.id},
+                       {"level", to_text(one.level)},
+                       {"message", {{"text", one.message}}},
+                       {"locations", Json::array({where})}});
+  }
+  auto rules = Json::array();
+  for (const auto id : ids) rules.push_back({{"id", id}});
+  const Json driver{{"name", "egress-lint"}, {"version", kVersion}, {"rules", rules}};
+  const Json run{
+      {"tool", {{"driver", driver}}}, {"columnKind", "unicodeCodePoints"}, {"results", results}};
+  const Json whole{{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
+                   {"version", "2.1.0"},
+                   {"runs", Json::array({run})}};
+  return whole.dump(2) + "\n";
+}
+
+}  // namespace
 
 }  // namespace egress::lint

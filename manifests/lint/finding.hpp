@@ -1,5 +1,5 @@
-// What the linter has to say: collected, put in the order of the text, printed as a compiler prints
-// or as JSON.
+// Findings: collected, sorted in the order of the text, printed as a compiler prints, as JSON or as
+// SARIF.
 #pragma once
 
 #include <cstddef>
@@ -34,10 +34,11 @@ class Findings {
   std::vector<Finding> findings_;
 };
 
-// "FILE:LINE:COLUMN: error: MESSAGE [ID]", the line and a caret, for each.
-std::string to_text(const std::vector<Finding>& findings);
-// {"findings": [{"file", "line", "column", "level", "id", "object", "message"}], "errors",
-// "warnings", "notes"}
-std::string to_json(const std::vector<Finding>& findings);
+// text:  "FILE:LINE:COLUMN: error: MESSAGE [ID]", the line and a caret, for each.
+// json:  {"findings": [{"file", "line", "column", "level", "id", "object", "message"}], "errors",
+//        "warnings", "notes"}
+// sarif: SARIF 2.1.0, https://docs.oasis-open.org/sarif/sarif/v2.1.0/
+enum class Format { text, json, sarif };
+std::string format_findings(const std::vector<Finding>& findings, Format format);
 
 }  // namespace egress::lint

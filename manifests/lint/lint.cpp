@@ -1,20 +1,13 @@
 #include "manifests/lint/lint.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <iostream>
-#include <iterator>
-#include <optional>
 
-#include "common/escape.hpp"
-#include "common/result.hpp"
 #include "manifests/lint/checks.hpp"
 
 namespace egress::lint {
 namespace {
 
-// What the annotation egress-router/lint-ignore of an object names is left out.
+// Without the findings that the annotation egress-router/lint-ignore of their object names.
 std::vector<Finding> without_ignored(const Findings& findings, const Manifests& manifests) {
   auto all = findings.sorted();
   std::erase_if(all, [&](const Finding& finding) {
@@ -26,66 +19,53 @@ std::vector<Finding> without_ignored(const Findings& findings, const Manifests& 
   return all;
 }
 
-std::optional<std::string> read(const std::string& path, std::string& cause) {
-  std::string text;
-  const auto take = [&](std::istream& stream) {
-    text.assign(std::istreambuf_iterator<char>(stream), {});
-    return !stream.bad();
-  };
-  if (path == "-") return take(std::cin) ? std::optional(text) : std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  if (file && take(file)) return text;
-  cause = errno_to_text(errno);
-  return std::nullopt;
-}
-
-}  // namespace
-
-Report lint(std::vector<File> files, Format format) {
+// What one deployment has; `manifests` must outlive the findings. Whether it has an egress router.
+bool lint_deployment(Deployment files, Manifests& manifests, std::vector<Finding>& all) {
   Findings findings;
-  Manifests manifests;
   for (auto& file : files) manifests.read(std::move(file.name), std::move(file.text), findings);
-  for (const auto& object : manifests.objects()) check_fields(object, findings);
   const auto workloads = find_workloads(manifests, findings);
+  for (const auto& object : manifests.objects()) check_fields(object, findings);
   for (const auto& workload : workloads) {
     check_pod_shape(workload, manifests, findings);
     check_permissions(workload, manifests, findings);
   }
   check_addresses(workloads, manifests, findings);
   check_services(workloads, manifests, findings);
-  if (const auto& texts = manifests.texts();
-      !texts.empty() && findings.count(Level::error) == 0 &&
-      std::none_of(workloads.begin(), workloads.end(),
-                   [](const Workload& one) { return one.is_egress(); })) {
-    findings.add({Level::note,
-                  "nothing-to-judge",
-                  "no egress router in the given files",
-                  {texts.front().get()},
-                  ""});
-  }
   const auto kept = without_ignored(findings, manifests);
-  const bool has_errors = std::any_of(kept.begin(), kept.end(),
-                                      [](const Finding& one) { return one.level == Level::error; });
-  return {format == Format::json ? to_json(kept) : to_text(kept), has_errors};
+  all.insert(all.end(), kept.begin(), kept.end());
+  return std::any_of(workloads.begin(), workloads.end(),
+                     [](const Workload& one) { return one.is_egress(); });
 }
 
-ExitCode lint_files(const std::vector<std::string>& paths, Format format) {
-  std::vector<File> files;
-  bool all_read = true;
-  for (const auto& path : paths) {
-    std::string cause;
-    auto text = read(path, cause);
-    if (text) {
-      files.push_back({path == "-" ? "standard input" : path, std::move(*text)});
-    } else {
-      std::cerr << "egress-lint: " << escape(path) << ": " << cause << "\n";
-      all_read = false;
+bool has_errors(const std::vector<Finding>& findings) {
+  return std::any_of(findings.begin(), findings.end(),
+                     [](const Finding& one) { return one.level == Level::error; });
+}
+
+}  // namespace
+
+Report lint(std::vector<Deployment> deployments, const Options& options) {
+  std::vector<Manifests> manifests(deployments.size());
+  std::vector<Finding> findings;
+  bool is_any_egress = false;
+  for (std::size_t at = 0; at < deployments.size(); ++at) {
+    if (lint_deployment(std::move(deployments[at]), manifests[at], findings)) is_any_egress = true;
+  }
+  const auto first = std::find_if(manifests.begin(), manifests.end(),
+                                  [](const Manifests& one) { return !one.texts().empty(); });
+  if (first != manifests.end() && !is_any_egress && !has_errors(findings)) {
+    findings.push_back({Level::error,
+                        "nothing-to-lint",
+                        "no egress router in the given files",
+                        {first->texts().front().get()},
+                        ""});
+  }
+  if (options.is_strict) {
+    for (auto& one : findings) {
+      if (one.level == Level::warning) one.level = Level::error;
     }
   }
-  const auto report = lint(std::move(files), format);
-  std::cout << report.text;
-  if (!all_read) return ExitCode::usage;
-  return report.has_errors ? ExitCode::configuration : ExitCode::ok;
+  return {format_findings(findings, options.format), has_errors(findings)};
 }
 
 }  // namespace egress::lint

@@ -1,31 +1,43 @@
 // egress-lint: reads its command line, lints files, prints the report.
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <optional>
 
+#include "common/escape.hpp"
+#include "common/exit_code.hpp"
 #include "generated/version.hpp"
+#include "manifests/lint/fix.hpp"
 #include "manifests/lint/lint.hpp"
 
+namespace egress::lint {
 namespace {
 
 constexpr std::string_view kProgram = "egress-lint";
 constexpr std::string_view kFooter =
-    "\nExit codes: 0 no error, 2 command line or a file that cannot be read, 3 errors found.\n"
-    "Each check is described in docs/linter.md.";
+    "\nExit codes: 0 no error, 2 command line, a file that cannot be read or nothing to\n"
+    "lint, 3 errors found. Each check is described in docs/linter.md.";
 
-}  // namespace
+struct Arguments {
+  std::vector<std::string> files;
+  bool fixes = false;
+  Options options;
+};
 
-int main(int argc, char** argv) {
-  using namespace egress;
+std::optional<int> parse_command_line(int argc, char** argv, Arguments& arguments) {
   CLI::App app("Finds errors in an egress router's manifests before they reach a cluster.",
                std::string(kProgram));
   app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
-  std::vector<std::string> files;
+  app.add_option("FILE", arguments.files,
+                 "File, directory, glob or kustomization; - is\nstandard input")
+      ->required()
+      ->type_name("");
   std::string format = "text";
-  app.add_option("FILE", files, "YAML manifests; - is standard input")->required()->type_name("");
-  app.add_option("--format", format, "Format of the report: text or json")
+  app.add_option("--format", format, "text, json or sarif; default text")
       ->type_name("FORMAT")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"text", "json"}));
+      ->check(CLI::IsMember({"text", "json", "sarif"}).description(""));
+  app.add_flag("--strict", arguments.options.is_strict, "Treat warnings as errors");
+  app.add_flag("--fix", arguments.fixes,
+               "Replace typographic quotes, dashes and spaces in\nthe files");
   app.footer(std::string(kFooter));
   try {
     app.parse(argc, argv);
@@ -33,6 +45,54 @@ int main(int argc, char** argv) {
     const int code = app.exit(error, std::cout, std::cerr);
     return code == 0 ? code : static_cast<int>(ExitCode::usage);
   }
-  return static_cast<int>(
-      lint::lint_files(files, format == "json" ? lint::Format::json : lint::Format::text));
+  arguments.options.format = format == "json"    ? Format::json
+                             : format == "sarif" ? Format::sarif
+                                                 : Format::text;
+  return std::nullopt;
+}
+
+void complain(const std::string& problem) { std::cerr << kProgram << ": " << problem << "\n"; }
+
+// False where a file cannot be written.
+bool fix(std::vector<Deployment>& deployments) {
+  bool is_done = true;
+  for (auto& deployment : deployments) {
+    for (auto& file : deployment) {
+      if (file.path.empty()) continue;
+      auto fixed = fix_typographic_characters(file.text);
+      if (fixed.replaced == 0) continue;
+      if (const auto cause = replace_file(file.path, fixed.text); !cause.empty()) {
+        complain(escape(file.name) + ": " + cause);
+        is_done = false;
+        continue;
+      }
+      complain(escape(file.name) +
+               ": typographic characters replaced: " + std::to_string(fixed.replaced));
+      file.text = std::move(fixed.text);
+    }
+  }
+  return is_done;
+}
+
+ExitCode run(const Arguments& arguments) {
+  auto inputs = read_inputs(arguments.files);
+  for (const auto& problem : inputs.problems) complain(problem);
+  bool is_complete = inputs.problems.empty();
+  if (arguments.fixes && !fix(inputs.deployments)) is_complete = false;
+  bool is_empty = true;
+  for (const auto& one : inputs.deployments) is_empty = is_empty && one.empty();
+  if (is_empty && is_complete) complain("nothing to lint: no manifest in what was given");
+  const auto report = lint(std::move(inputs.deployments), arguments.options);
+  std::cout << report.text;
+  if (is_empty || !is_complete) return ExitCode::usage;
+  return report.has_errors ? ExitCode::configuration : ExitCode::ok;
+}
+
+}  // namespace
+}  // namespace egress::lint
+
+int main(int argc, char** argv) {
+  egress::lint::Arguments arguments;
+  if (const auto code = egress::lint::parse_command_line(argc, argv, arguments)) return *code;
+  return static_cast<int>(egress::lint::run(arguments));
 }

@@ -39,6 +39,10 @@ class SourceText {
   const std::string& name() const { return name_; }
   std::size_t lines() const { return lines_.size(); }
   std::string_view line(std::size_t number) const;  // without its end; empty past the last
+  // Of a line's first byte in the text.
+  std::size_t offset(std::size_t number) const {
+    return static_cast<std::size_t>(lines_[number - 1].data() - text_.data());
+  }
   const std::string& mended_line(std::size_t number) const { return mended_[number - 1]; }
   const std::vector<LookAlike>& look_alikes() const { return look_alikes_; }
 

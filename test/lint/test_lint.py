@@ -195,7 +195,7 @@ def test_every_documented_check_fires_and_every_check_is_documented():
     documented = {line.split("`")[1] for line in (HERE.parents[1] / "docs/linter.md").read_text().splitlines()
                   if line.startswith("| `")}
     fired = {finding[1] for fault in FAULTS for finding in fault[3]}
-    elsewhere = {"nothing-to-judge", "typographic-character", "address-in-two-workloads", "no-router", "too-large"}
+    elsewhere = {"nothing-to-lint", "typographic-character", "address-in-two-workloads", "no-router", "too-large"}
     assert documented == fired | elsewhere
 
 
@@ -257,9 +257,9 @@ def test_lists_and_templates_are_opened(tmp_path):
     assert found(template, tmp_path) == [("error", "configuration", "value: ${ADDRESS}")]
 
 
-def test_other_manifests_are_none_of_its_business(tmp_path):
+def test_nothing_to_lint_is_no_success(tmp_path):
     other = "apiVersion: v1\nkind: Pod\nmetadata: { name: web }\nspec: { containers: [{ name: web, image: web }] }\n"
-    assert found(other, tmp_path) == [("note", "nothing-to-judge", "")]
+    assert found(other, tmp_path) == [("error", "nothing-to-lint", "")]
 
 
 def test_a_finding_can_be_silenced(tmp_path):

@@ -1,0 +1,152 @@
+"""What egress-lint reads: files, directories, globs, kustomizations; and what it writes: SARIF, corrected files."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_lint import HERE, LINT, lint, sound
+
+MANIFESTS = HERE.parents[1] / "manifests"
+CLEAN = "0 errors, 0 warnings, 0 notes\n"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A directory with a correct manifest, a faulty one below it, and files of other kinds."""
+    (tmp_path / "router.yaml").write_text(sound("redirect"))
+    (tmp_path / "README.md").write_text("# no manifest: [\n")
+    (tmp_path / "values.yaml").write_text("replicas: 1\nreplicas: 2\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/proxy.yml").write_text(sound("http-proxy").replace("*.example.com", "*.exa mple.com"))
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/broken.yaml").write_text("kind: [\n")
+    return tmp_path
+
+
+def copied(tmp_path, *names):
+    """Overlays of the project with what they include, at another place."""
+    for name in ("base", "components", *names):
+        shutil.copytree(MANIFESTS / name, tmp_path / name)
+    return tmp_path
+
+
+def test_a_directory_is_searched(tree):
+    ran = lint(tree)
+    assert ran.returncode == 3 and ran.stderr == ""
+    assert re.search(r"more/proxy\.yml:\d+:\d+: error: EGRESS_HTTP_PROXY_DESTINATION: found \"\*\.exa mple", ran.stdout)
+    assert ran.stdout.endswith("1 error, 0 warnings, 0 notes\n")
+
+
+def test_a_glob_that_no_shell_expanded(tree):
+    assert lint(f"{tree}/*.y*ml").stdout == CLEAN  # values.yaml too: it is no object of a cluster
+    assert lint(*tree.iterdir()).returncode == 3
+    ran = lint(f"{tree}/*.nothing")
+    assert ran.returncode == 2 and "ENOENT" in ran.stderr
+
+
+def test_what_is_no_manifest_is_left_out_of_many(tree):
+    assert lint(tree / "router.yaml", tree / "README.md").stdout == CLEAN
+    assert lint(tree / "README.md").returncode == 3  # named alone, it is read
+
+
+@pytest.mark.parametrize("empty", ["", "readme"])
+def test_an_empty_directory_is_no_success(tmp_path, empty):
+    if empty:
+        (tmp_path / "README.md").write_text("nothing\n")
+    ran = lint(tmp_path)
+    assert ran.returncode == 2 and "nothing to lint" in ran.stderr
+
+
+def test_what_cannot_be_read_is_reported_and_the_rest_is_linted(tree):
+    ran = lint(tree / "router.yaml", "/proc/self/mem", tree / "none.yaml")
+    assert ran.returncode == 2 and ran.stdout == CLEAN
+    assert ran.stderr == ("egress-lint: /proc/self/mem: EIO (Input/output error)\n"
+                          f"egress-lint: {tree}/none.yaml: ENOENT (No such file or directory)\n")
+
+
+def test_a_kustomization_is_rendered(tmp_path):
+    overlay = copied(tmp_path, "ovn-kubernetes") / "ovn-kubernetes/dns-proxy"
+    assert lint(overlay).returncode == 0
+    assert lint(*sorted(overlay.iterdir())).stdout == lint(overlay).stdout != ""  # by its files: rendered once
+    table = overlay / "destination"
+    table.write_text(table.read_text().replace("5432 tcp", "54321234 tcp"))
+    ran = lint(overlay)
+    assert ran.returncode == 3 and '"54321234"' in ran.stdout and f"{overlay}:" in ran.stdout
+
+
+def test_kustomizations_below_a_directory_are_deployments_of_their_own(tmp_path):
+    """Overlays for several platforms have the same names and addresses; bases and components are no deployments."""
+    copied(tmp_path, "ovn-kubernetes", "kubernetes")
+    ran = lint(tmp_path)
+    assert ran.returncode == 0 and " 0 warnings" in ran.stdout
+    both = lint(tmp_path / "ovn-kubernetes/redirect", tmp_path / "kubernetes/redirect")
+    assert both.returncode == 3 and "address-in-two-workloads" in both.stdout
+
+
+def test_a_kustomization_that_cannot_be_rendered(tmp_path):
+    (tmp_path / "kustomization.yaml").write_text("resources: [missing.yaml]\n")
+    ran = lint(tmp_path)
+    assert ran.returncode == 2 and "cannot render it" in ran.stderr
+    ran = subprocess.run([LINT, tmp_path], capture_output=True, text=True, env={"PATH": str(tmp_path)})
+    assert ran.returncode == 2 and "neither kustomize, kubectl nor oc is installed" in ran.stderr
+
+
+def test_the_projects_own_manifests_pass():
+    for each in (MANIFESTS, *[MANIFESTS / name for name in ("classic", "kubernetes", "multus", "openshift-sdn", "ovn-kubernetes",
+                                                            "scaled", "second-router")]):
+        ran = lint("--strict", each)
+        assert ran.returncode == 0 and "0 errors, 0 warnings" in ran.stdout, ran.stdout
+
+
+def test_strict_makes_errors_of_warnings(tmp_path):
+    path = tmp_path / "router.yaml"
+    path.write_text(sound("redirect").replace("port: 8080, targetPort: 8080", "port: 8081, targetPort: 80"))
+    assert (lint(path).returncode, lint("--strict", path).returncode) == (0, 3)
+    assert lint("--strict", path).stdout.endswith("1 error, 0 warnings, 0 notes\n")
+
+
+def test_sarif(tmp_path):
+    path = tmp_path / "a file.yaml"
+    path.write_text(sound("redirect").replace("value: 10.42.253.46", "value: “10.42.253.999”"))
+    report = json.loads(lint("--format=sarif", path).stdout)
+    assert report["version"] == "2.1.0"
+    (run,) = report["runs"]
+    assert run["tool"]["driver"]["name"] == "egress-lint"
+    rules = {each["id"] for each in run["tool"]["driver"]["rules"]}
+    assert {each["ruleId"] for each in run["results"]} == rules == {"typographic-character", "configuration"}
+    for each in run["results"]:
+        place = each["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"].endswith("/a%20file.yaml")
+        assert place["region"]["startLine"] == 51 and each["level"] == "error" and each["message"]["text"]
+    columns = [each["locations"][0]["physicalLocation"]["region"]["startColumn"] for each in run["results"]]
+    assert columns == [18, 19]  # characters, not bytes
+    assert json.loads(lint("--format=sarif", "redirect.yaml").stdout)["runs"][0]["results"] == []
+
+
+def test_fix_replaces_typographic_characters_and_nothing_else(tmp_path):
+    path = tmp_path / "pasted.yaml"
+    text = "\ufeff" + (HERE / "pasted.yaml").read_text().replace("\n", "\r\n").rstrip()
+    path.write_bytes(text.encode())
+    path.chmod(0o640)
+    ran = lint("--fix", path)
+    assert ran.stderr == f"egress-lint: {path}: typographic characters replaced: 7\n"
+    assert ran.returncode == 3 and "typographic-character" not in ran.stdout  # its other faults are still reported
+    for old, new in (("“true”", '"true"'), ("‘10.42.253.300’", "'10.42.253.300'"), ("– name", "- name"), ("— name", "- name")):
+        text = text.replace(old, new)
+    assert path.read_bytes() == text.encode()  # dashes in the table are the table's
+    assert path.stat().st_mode & 0o777 == 0o640 and [each.name for each in tmp_path.iterdir()] == ["pasted.yaml"]
+    assert lint("--fix", path).stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--format=xml", "redirect.yaml"], ["--check"], ["--lint", "redirect.yaml"]])
+def test_usage(arguments):
+    ran = lint(*arguments)
+    assert ran.returncode == 2 and ran.stdout == "" and ran.stderr
+
+
+def test_help_fits_a_terminal():
+    ran = lint("--help")
+    assert ran.returncode == 0 and max(map(len, ran.stdout.splitlines())) <= 80
