@@ -59,7 +59,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
          "Print all that would be done, and change nothing: text, json, or nft (the ruleset alone)")
       ->expected(0, 1)
       ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json", "nft"}));
+      ->check(CLI::IsMember({"text", "json", "nft"}).description(""));
   app.add_flag("--check", options.check, "Validate the configuration, and touch nothing");
   app.add_option("--explain", options.explain,
                  "Say which entry takes such a connection, as in --explain 'tcp 8443'")

@@ -5,6 +5,7 @@
 
 #include "common/escape.hpp"
 #include "common/exit_code.hpp"
+#include "common/help_formatter.hpp"
 #include "generated/version.hpp"
 #include "manifests/lint/fix.hpp"
 #include "manifests/lint/lint.hpp"
@@ -14,8 +15,9 @@ namespace {
 
 constexpr std::string_view kProgram = "egress-lint";
 constexpr std::string_view kFooter =
-    "\nExit codes: 0 no error, 2 command line, a file that cannot be read or nothing to\n"
-    "lint, 3 errors found. Each check is described in docs/linter.md.";
+    "Exit codes: 0 no error, 2 command line, a file that cannot be read or nothing to lint, 3 "
+    "errors "
+    "found. Each check is described in docs/linter.md.";
 
 struct Arguments {
   std::vector<std::string> files;
@@ -26,9 +28,10 @@ struct Arguments {
 std::optional<int> parse_command_line(int argc, char** argv, Arguments& arguments) {
   CLI::App app("Finds errors in an egress router's manifests before they reach a cluster.",
                std::string(kProgram));
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
   app.add_option("FILE", arguments.files,
-                 "File, directory, glob or kustomization; - is\nstandard input")
+                 "File, directory, glob or kustomization; - is standard input")
       ->required()
       ->type_name("");
   std::string format = "text";
@@ -37,8 +40,8 @@ std::optional<int> parse_command_line(int argc, char** argv, Arguments& argument
       ->check(CLI::IsMember({"text", "json", "sarif"}).description(""));
   app.add_flag("--strict", arguments.options.is_strict, "Treat warnings as errors");
   app.add_flag("--fix", arguments.fixes,
-               "Replace typographic quotes, dashes and spaces in\nthe files");
-  app.footer(std::string(kFooter));
+               "Replace typographic quotes, dashes and spaces in the files");
+  app.footer(wrap(kFooter, 0));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

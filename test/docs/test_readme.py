@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("EGRESS_BIN_DIR") or ROOT / "build" / "bin")
-PROGRAMS = ("egress-router", "egress-wait", "egress-http-proxy", "egress-dns-proxy")
+PROGRAMS = ("egress-router", "egress-wait", "egress-http-proxy", "egress-dns-proxy", "egress-lint")
 
 
 def test_reference_is_what_help_declares():
