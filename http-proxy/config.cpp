@@ -32,6 +32,9 @@ constexpr std::array kVariables{
              "enforce: close; off"},
     Variable{"EGRESS_HTTP_PROXY_FORWARDED_FOR", "off",
              "on: tell origins the client's address in X-Forwarded-For"},
+    Variable{"EGRESS_HTTP_PROXY_RESPONSES", "repair",
+             "responses that RFC 9112 lets a proxy repair (LF line endings, folded lines, repeated "
+             "lengths): forward them repaired; strict: answer 502"},
     Variable{"EGRESS_HTTP_PROXY_VIA", "(made at the start)",
              "name of this proxy in Via and Proxy-Status"},
     Variable{"EGRESS_HTTP_PROXY_ACCESS_LOG", "text",
@@ -137,6 +140,9 @@ class ConfigParser {
     settings_.choice<ForwardedFor>("EGRESS_HTTP_PROXY_FORWARDED_FOR",
                                    {{"off", ForwardedFor::off}, {"on", ForwardedFor::append}},
                                    config_.forwarded_for);
+    settings_.choice<Reading>("EGRESS_HTTP_PROXY_RESPONSES",
+                              {{"repair", Reading::repair}, {"strict", Reading::strict}},
+                              config_.responses);
     settings_.text("EGRESS_HTTP_PROXY_VIA", config_.pseudonym);
     if (!config_.pseudonym.empty() && !is_token(config_.pseudonym)) {
       error("EGRESS_HTTP_PROXY_VIA", config_.pseudonym,

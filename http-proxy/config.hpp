@@ -62,6 +62,7 @@ struct HttpProxyConfig {
   PolicyOptions policy;
   SniCheck sni = SniCheck::check;
   ForwardedFor forwarded_for = ForwardedFor::off;
+  Reading responses = Reading::repair;  // of origins
   AccessLogFormat access_log = AccessLogFormat::text;
   std::string pseudonym;  // in Via and Proxy-Status; empty: the program makes one that is unique
   Deadlines deadlines;

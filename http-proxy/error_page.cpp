@@ -101,8 +101,7 @@ bool wants_html(const RequestHead& head) {
   for (const auto& field : head.fields) {
     if (field.id != FieldId::accept) continue;
     for_each_element(field.value, [&](std::string_view range) {
-      auto type = range.substr(0, range.find(';'));
-      type = type.substr(0, type.find_last_not_of(" \t") + 1);
+      const auto type = trim(range.substr(0, range.find(';')));
       if (equal_ignoring_case(type, "text/html")) html = weight_of(range);
       if (equal_ignoring_case(type, "text/plain")) plain = weight_of(range);
     });

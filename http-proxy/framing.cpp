@@ -33,6 +33,7 @@ struct FramingFields {
     none,
     length,
     repeated_length,
+    different_lengths,
     both,
     coding,
     unknown_coding,
@@ -42,28 +43,66 @@ struct FramingFields {
   Fault fault = Fault::none;
   std::optional<std::uint64_t> length;
   bool chunked = false;
+  bool repaired = false;
 };
 
-FramingFields read_framing(const std::vector<HeaderField>& fields, Version version) {
+class FramingReader {
+ public:
+  FramingReader(Version version, Reading reading) : version_(version), reading_(reading) {}
+
+  FramingFields read(const std::vector<HeaderField>& fields) {
+    for (const auto& field : fields) {
+      if (field.id == FieldId::content_length) read_length(field.value);
+      if (field.id == FieldId::transfer_encoding) read_coding(field.value);
+    }
+    if (found_.length && found_.chunked && repairs(Fault::both)) found_.length.reset();
+    return found_;
+  }
+
+ private:
   using Fault = FramingFields::Fault;
-  FramingFields found;
-  const auto fail = [&found](Fault fault) {
-    if (found.fault == Fault::none) found.fault = fault;
-  };
-  for (const auto& field : fields) {
-    if (field.id == FieldId::content_length) {
-      if (found.length) fail(Fault::repeated_length);
-      found.length = parse_length(field.value);
-      if (!found.length) fail(Fault::length);
-    } else if (field.id == FieldId::transfer_encoding) {
-      if (version == Version::http10) fail(Fault::coding_in_http10);
-      if (found.chunked) fail(Fault::coding);
-      found.chunked = equal_ignoring_case(field.value, "chunked");
-      if (!found.chunked) fail(is_token(field.value) ? Fault::unknown_coding : Fault::coding);
+
+  void fail(Fault fault) {
+    if (found_.fault == Fault::none) found_.fault = fault;
+  }
+  bool repairs(Fault fault) {
+    if (reading_ == Reading::strict) fail(fault);
+    found_.repaired = true;
+    return reading_ == Reading::repair;
+  }
+
+  // RFC 9112 §6.3: equal values, in one field or several, are one.
+  void read_length(std::string_view value) {
+    for (auto comma = value.npos; found_.fault == Fault::none; value.remove_prefix(comma + 1)) {
+      comma = reading_ == Reading::repair ? value.find(',') : value.npos;
+      const auto length = parse_length(trim(value.substr(0, comma)));
+      if (!length) return fail(Fault::length);
+      if (found_.length && repairs(Fault::repeated_length) && found_.length != length)
+        return fail(Fault::different_lengths);
+      found_.length = length;
+      if (comma == value.npos) return;
     }
   }
-  if (found.length && found.chunked) fail(Fault::both);
-  return found;
+
+  void read_coding(std::string_view value) {
+    const bool identity = equal_ignoring_case(value, "identity");
+    if (coding_) fail(Fault::coding);
+    coding_ = true;
+    if (identity && repairs(Fault::unknown_coding)) return;
+    if (version_ == Version::http10) fail(Fault::coding_in_http10);
+    found_.chunked = equal_ignoring_case(value, "chunked");
+    if (!found_.chunked) fail(is_token(value) ? Fault::unknown_coding : Fault::coding);
+  }
+
+  Version version_;
+  Reading reading_;
+  FramingFields found_;
+  bool coding_ = false;
+};
+
+FramingFields read_framing(const std::vector<HeaderField>& fields, Version version,
+                           Reading reading) {
+  return FramingReader(version, reading).read(fields);
 }
 
 std::string describe(FramingFields::Fault fault) {
@@ -71,12 +110,13 @@ std::string describe(FramingFields::Fault fault) {
   switch (fault) {
     case Fault::none: return {};
     case Fault::length: return "Content-Length is not one decimal number below 2^63.";
-    case Fault::repeated_length: return "Content-Length stands more than once.";
-    case Fault::both: return "Content-Length and Transfer-Encoding stand together (RFC 9112 6.1).";
+    case Fault::repeated_length: return "Content-Length occurs more than once.";
+    case Fault::different_lengths: return "Content-Length has different values.";
+    case Fault::both: return "Content-Length and Transfer-Encoding occur together (RFC 9112 6.1).";
     case Fault::coding: return "Transfer-Encoding is not the one word \"chunked\".";
-    case Fault::unknown_coding: return "The only transfer coding known here is \"chunked\".";
+    case Fault::unknown_coding: return "The only supported transfer coding is \"chunked\".";
     case Fault::coding_in_http10:
-      return "Transfer-Encoding stands in an HTTP/1.0 message (RFC 9112 6.1).";
+      return "Transfer-Encoding occurs in an HTTP/1.0 message (RFC 9112 6.1).";
   }
   return {};
 }
@@ -88,6 +128,9 @@ int hex_value(char c) {
   return -1;
 }
 
+constexpr std::string_view kNoSize = "The size of a chunk is not a hexadecimal number.";
+constexpr std::string_view kLongExtension = "The extension of a chunk is too long.";
+
 constexpr bool is_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return (byte < 0x20 && byte != '\t') || byte == 0x7f;
@@ -96,7 +139,7 @@ constexpr bool is_control(char c) {
 }  // namespace
 
 Outcome<Body> request_body(const RequestHead& head) {
-  const auto framing = read_framing(head.fields, head.version);
+  const auto framing = read_framing(head.fields, head.version, Reading::strict);
   if (framing.fault != FramingFields::Fault::none) {
     auto failure = bad_request(describe(framing.fault));
     if (framing.fault == FramingFields::Fault::unknown_coding) failure.status = 501;
@@ -110,20 +153,29 @@ Outcome<Body> request_body(const RequestHead& head) {
   return Body{};
 }
 
-Outcome<Body> response_body(const ResponseHead& head, Method request) {
-  const auto framing = read_framing(head.fields, head.version);
+Outcome<ResponseFraming> response_framing(const ResponseHead& head, Method request,
+                                          Reading reading) {
+  const auto framing = read_framing(head.fields, head.version, reading);
   if (framing.fault != FramingFields::Fault::none) {
     const bool coding = framing.fault == FramingFields::Fault::unknown_coding;
     return bad_response(
         coding ? ProxyError::http_response_transfer_coding : ProxyError::http_protocol_error,
         "From the origin: " + describe(framing.fault));
   }
-  const bool bodiless =
-      request == Method::head || head.status < 200 || head.status == 204 || head.status == 304;
-  if (bodiless) return Body{};
-  if (framing.chunked) return Body{BodyKind::chunked, 0};
-  if (framing.length) return Body{BodyKind::length, *framing.length};
-  return Body{BodyKind::until_close, 0};
+  ResponseFraming response;
+  if (framing.repaired || head.bare_lf) response.persistence = Persistence::close;
+  if (head.status < 200 || head.status == 204) return response;
+  if (request == Method::head || head.status == 304) {
+    response.told_length = framing.length;
+  } else if (framing.chunked) {
+    response.body = {BodyKind::chunked, 0};
+  } else if (framing.length) {
+    response.body = {BodyKind::length, *framing.length};
+  } else {
+    response.body = {BodyKind::until_close, 0};
+    response.persistence = Persistence::close;
+  }
+  return response;
 }
 
 ChunkHead make_chunk_head(std::uint64_t size) {
@@ -166,8 +218,9 @@ bool ChunkDecoder::take(char c) {
   }
   switch (state_) {
     case State::size: return take_size(c);
+    case State::blanks: return take_behind_size(c);
     case State::extension:
-      if (++line_ > limits_.line_bytes) return fail("The extension of a chunk is too long.");
+      if (++line_ > limits_.line_bytes) return fail(kLongExtension);
       if (c == '\r')
         state_ = State::size_lf;
       else if (is_control(c))
@@ -195,13 +248,21 @@ bool ChunkDecoder::take_size(char c) {
     left_ = left_ << 4U | static_cast<unsigned>(value);
     return true;
   }
-  if (digits_ == 0) return fail("The size of a chunk is not a hexadecimal number.");
-  if (c == ';')
+  if (digits_ == 0) return fail(kNoSize);
+  if (c != '\r') return take_behind_size(c);
+  state_ = State::size_lf;
+  return true;
+}
+
+bool ChunkDecoder::take_behind_size(char c) {
+  if (++line_ > limits_.line_bytes) return fail(kLongExtension);
+  if (c == ';') {
     state_ = State::extension;
-  else if (c == '\r')
-    state_ = State::size_lf;
-  else
-    return fail("The size of a chunk is not a hexadecimal number.");
+  } else if (c == ' ' || c == '\t') {
+    state_ = State::blanks;
+  } else {
+    return fail(kNoSize);
+  }
   return true;
 }
 

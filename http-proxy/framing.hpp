@@ -1,9 +1,10 @@
-// How long a message is (RFC 9112 §6 and §7): decides from the head, then decodes and encodes the
-// chunked coding as a stream. Holds no body; the decoder works in the caller's buffer.
+// How long a message is (RFC 9112 §6 and §7): decides from the header section, then decodes and
+// encodes the chunked coding as a stream. Holds no body; the decoder works in the caller's buffer.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,8 +27,18 @@ struct Body {
 // RFC 9112 §6.3. Failures: 400 for what is malformed or ambiguous, 501 for a transfer coding other
 // than chunked.
 Outcome<Body> request_body(const RequestHead& head);
+
+struct ResponseFraming {
+  Body body;
+  // What Content-Length says where no body follows (HEAD, 304): the length of the response to GET.
+  std::optional<std::uint64_t> told_length;
+  // close where the body ends with the connection, and where another reader of what came could find
+  // another end: what follows on the connection is then nobody's response.
+  Persistence persistence = Persistence::keep_alive;
+};
 // Failures: 502. `request` is the method that the response answers; 1xx have no body.
-Outcome<Body> response_body(const ResponseHead& head, Method request);
+Outcome<ResponseFraming> response_framing(const ResponseHead& head, Method request,
+                                          Reading reading);
 
 // After this many interim (1xx) responses to one request an origin is taken as broken.
 inline constexpr unsigned kMostInterimResponses = 16;
@@ -64,6 +75,7 @@ class ChunkDecoder {
  private:
   enum class State : std::uint8_t {
     size,
+    blanks,  // white space before an extension (RFC 9112 §7.1.1)
     extension,
     size_lf,
     data,
@@ -77,6 +89,7 @@ class ChunkDecoder {
   bool fail(std::string_view sentence);
   bool take(char c);
   bool take_size(char c);
+  bool take_behind_size(char c);
   bool take_trailer(char c);
   bool end_of_size_line();
   bool end_of_trailer_line();
@@ -85,7 +98,7 @@ class ChunkDecoder {
   State state_ = State::size;
   std::uint64_t left_ = 0;  // of this chunk's size, then of its data
   unsigned digits_ = 0;
-  std::size_t line_ = 0;  // bytes of the current size line
+  std::size_t line_ = 0;  // bytes behind the size in the current line
   std::size_t overhead_ = 0;
   std::size_t trailer_bytes_ = 0;
   std::size_t trailer_fields_ = 0;

@@ -21,8 +21,11 @@ Progress HeadScanner::scan(std::string_view input) {
     if (end >= limits_.head_bytes) return fail(Fault::head_too_large);
     scanned_ = end + (newline == nullptr ? 0 : 1);
     if (newline == nullptr) break;
-    if (end == line_begin_ || input[end - 1] != '\r') return fail(Fault::bare_lf);
-    const bool empty = end - line_begin_ == 1;
+    const bool crlf = end > line_begin_ && input[end - 1] == '\r';
+    if (!crlf && reading_ == Reading::strict) return fail(Fault::bare_lf);
+    bare_lf_ = bare_lf_ || !crlf;
+    const bool empty = end - line_begin_ == (crlf ? 1 : 0);
+    folded_ = folded_ || input[line_begin_] == ' ' || input[line_begin_] == '\t';
     line_begin_ = scanned_;
     if (empty && lines_ > 0) return Progress::complete;
     if (empty) begin_ = scanned_;  // RFC 9112 §2.2: empty lines in front are skipped

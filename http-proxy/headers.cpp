@@ -70,23 +70,13 @@ bool goes_to_origin(const HeaderField& field, const Request& request, ForwardedF
          !request.connection.drops(field.name);
 }
 
-bool has_body_by_status(unsigned status) { return status >= 200 && status != 204; }
-
-// The length that a response without a body tells of: that of the answer to GET.
-void append_told_length(const ResponseHead& head, std::string& out) {
-  const auto* const length = find_field(head.fields, FieldId::content_length);
-  if (length != nullptr && has_body_by_status(head.status))
-    append_field("Content-Length", length->value, out);
-}
-
-void append_persistence(const ResponseHead& head, const ResponseRewrite& rewrite,
+void append_persistence(const ResponseHead& head, const Body& body, const ResponseRewrite& rewrite,
                         std::string& out) {
   if (head.status == 101) {
     out += "Connection: Upgrade\r\n";
   } else if (head.status < 200) {
     return;
-  } else if (rewrite.persistence == Persistence::close ||
-             rewrite.body.kind == BodyKind::until_close) {
+  } else if (rewrite.persistence == Persistence::close || body.kind == BodyKind::until_close) {
     out += "Connection: close\r\n";
   } else if (rewrite.client == Version::http10) {
     out += "Connection: keep-alive\r\n";
@@ -137,26 +127,23 @@ Body client_body(const Body& from_origin, Version client) {
   return from_origin;
 }
 
-void append_response_head(const ResponseHead& head, const ResponseRewrite& rewrite,
-                          std::string& out) {
+void append_response_head(const ResponseHead& head, const Response& response,
+                          const ResponseRewrite& rewrite, std::string& out) {
+  const Body body = client_body(response.body, rewrite.client);
   out += "HTTP/1.1 ";
   append_number(head.status, out);
   out.append(" ").append(head.reason).append("\r\n");
-  const auto options = connection_options(head.fields).value_or(ConnectionOptions{});
+  const auto& options = response.connection;
   for (const auto& field : head.fields) {
     const bool kept = field.id == FieldId::upgrade && head.status == 101;
     if (is_hop_by_hop(field.id) && !kept) continue;
-    if (field.id == FieldId::trailer && rewrite.body.kind != BodyKind::chunked) continue;
+    if (field.id == FieldId::trailer && body.kind != BodyKind::chunked) continue;
     if (!kept && may_be_listed(field.id) && options.count > 0 && options.drops(field.name))
       continue;
     append_field(field.name, field.value, out);
   }
-  if (rewrite.body.kind == BodyKind::none) {
-    append_told_length(head, out);
-  } else {
-    append_framing(rewrite.body, out);
-  }
-  append_persistence(head, rewrite, out);
+  append_framing(response.told_length ? Body{BodyKind::length, *response.told_length} : body, out);
+  append_persistence(head, body, rewrite, out);
   append_via(head.version, rewrite.pseudonym, out);
   out += "\r\n";
 }

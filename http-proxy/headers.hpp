@@ -1,5 +1,6 @@
-// What the fields of a head ask of a proxy, and the head that goes on in its place: hop-by-hop
-// fields out, Host and Via in, framing fields written anew. Appends to the caller's buffer.
+// What a header section asks of a proxy, and the header section that is forwarded in its place:
+// hop-by-hop fields out, Host and Via in, framing fields written anew. Appends to the caller's
+// buffer.
 #pragma once
 
 #include <array>
@@ -48,6 +49,18 @@ struct Request {
 // Failures: 400, 405 (TRACE, which would echo credentials), 417, 501.
 Outcome<Request> read_request(const RequestHead& head);
 
+// A response as it is forwarded: 1xx included. Its views live as long as the head's.
+struct Response {
+  Body body;
+  std::optional<std::uint64_t> told_length;  // ResponseFraming::told_length
+  ConnectionOptions connection;
+  // Whether the origin's connection can take another request after this one.
+  Persistence persistence = Persistence::close;
+};
+
+// `request` is the method that it answers. Failures: 502.
+Outcome<Response> read_response(const ResponseHead& head, Method request, Reading reading);
+
 // RFC 9110 §7.6.2: OPTIONS that is to go no further. Answered with append_options_response.
 bool is_answered_here(const Request& request);
 void append_options_response(Persistence persistence, std::string& out);
@@ -72,17 +85,15 @@ struct ResponseRewrite {
   std::string_view pseudonym;
   Version client = Version::http11;
   Persistence persistence = Persistence::keep_alive;  // said to the client
-  Body body;                                          // as it is sent to the client: client_body()
-  Method request = Method::get;  // that it answers: HEAD and 304 keep the length they tell of
 };
 
 // How a response's body goes on to a client of that version: chunked where it has no length, or to
 // the end of the connection for HTTP/1.0.
 Body client_body(const Body& from_origin, Version client);
 
-// The head to send to the client. Of a 101 the Upgrade field is kept.
-void append_response_head(const ResponseHead& head, const ResponseRewrite& rewrite,
-                          std::string& out);
+// The header section to send to the client, which frames client_body(). A 101 keeps its Upgrade.
+void append_response_head(const ResponseHead& head, const Response& response,
+                          const ResponseRewrite& rewrite, std::string& out);
 
 // A trailer field may not frame, route or control (RFC 9110 §6.5.1).
 bool may_be_trailer(FieldId id, std::string_view name);

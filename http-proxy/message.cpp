@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace egress::http {
 namespace {
@@ -71,59 +70,90 @@ std::optional<ParsedVersion> parse_version(std::string_view text) {
   return ParsedVersion{text[5], text[7]};
 }
 
-// How the fields that frame a message may be spelled. A request's must stand as every client writes
-// them, for a peer that reads more leniently must not read another length.
-enum class Spelling : std::uint8_t { plain, any_blanks };
+bool frames(FieldId id) {
+  return id == FieldId::content_length || id == FieldId::transfer_encoding;
+}
+
+enum class FieldSyntax : std::uint8_t {
+  request,  // Transfer-Encoding as every client writes it: a peer must not read another coding
+  response,
+  repaired_response,  // white space before the colon is removed (RFC 9112 §5.1)
+};
 
 bool is_plain(std::string_view raw, std::string_view value) {
   return raw == value || (raw.size() == value.size() + 1 && raw.front() == ' ' && !value.empty());
 }
 
 // What is wrong with the line, or nothing.
-std::optional<std::string> parse_field_line(std::string_view line, Spelling framing,
+std::optional<std::string> parse_field_line(std::string_view line, FieldSyntax syntax,
                                             HeaderField& field) {
   if (is_blank(line.front()))
     return "A header line begins with a space: folded lines are obsolete (RFC 9112 5.2).";
   const auto colon = line.find(':');
   if (colon == line.npos) return "The header line " + quoted(line) + " has no colon.";
   field.name = line.substr(0, colon);
+  if (syntax == FieldSyntax::repaired_response) {
+    const auto name = trim(field.name);
+    // Who takes the white space for a part of the name finds another body.
+    if (!frames(field_id(name))) field.name = name;
+  }
   if (!is_token(field.name)) {
     return "The header name " + quoted(field.name) +
            " holds a character that no name may, such as a space before the colon.";
   }
   const auto raw = line.substr(colon + 1);
-  std::size_t begin = 0, end = raw.size();
-  while (begin < end && is_blank(raw[begin])) ++begin;
-  while (end > begin && is_blank(raw[end - 1])) --end;
-  field.value = raw.substr(begin, end - begin);
+  field.value = trim(raw);
   field.id = field_id(field.name);
   if (!is_field_value(field.value))
     return "The value of " + quoted(field.name) + " holds a control character.";
-  const bool frames = field.id == FieldId::content_length || field.id == FieldId::transfer_encoding;
-  if (frames && framing == Spelling::plain && !is_plain(raw, field.value)) {
-    return "The value of " + quoted(field.name) +
-           " stands between other blanks than one space in front.";
+  if (field.id == FieldId::transfer_encoding && syntax == FieldSyntax::request &&
+      !is_plain(raw, field.value)) {
+    return "Transfer-Encoding has white space other than one space before its value.";
   }
   return std::nullopt;
 }
 
-// The lines of a complete head from `at` on, up to the empty one.
-std::optional<std::string> parse_fields(std::string_view head, std::size_t at, Spelling framing,
+// The line of a complete header section that begins at `at`, without its end; moves `at` behind it.
+std::string_view take_line(std::string_view head, std::size_t& at) {
+  const auto end = head.find('\n', at);
+  auto line = head.substr(at, end - at);
+  at = end + 1;
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+// The lines from `at` on, up to the empty one.
+std::optional<std::string> parse_fields(std::string_view head, std::size_t at, FieldSyntax syntax,
                                         std::vector<HeaderField>& fields) {
   fields.clear();
   for (;;) {
-    const auto* const newline =
-        static_cast<const char*>(std::memchr(head.data() + at, '\n', head.size() - at));
-    const auto end = static_cast<std::size_t>(newline - head.data());
-    const auto line = head.substr(at, end - 1 - at);
+    const auto line = take_line(head, at);
     if (line.empty()) return std::nullopt;
-    if (auto fault = parse_field_line(line, framing, fields.emplace_back())) return fault;
-    at = end + 1;
+    if (auto fault = parse_field_line(line, syntax, fields.emplace_back())) return fault;
   }
 }
 
-std::string_view first_line(std::string_view head, std::size_t begin) {
-  return head.substr(begin, head.find('\n', begin) - 1 - begin);
+// RFC 9112 §5.2: spaces in place of each fold make a field one line again. What is wrong with the
+// folds, or nothing: one that a reader could take for something else is not repaired.
+std::optional<std::string> unfold(std::string& head) {
+  std::size_t field = head.find('\n') + 1;
+  for (std::size_t at = field;;) {
+    const auto end = head.find('\n', at);
+    const auto next = end + 1;
+    if (next >= head.size()) return std::nullopt;
+    if (!is_blank(head[next])) {
+      field = at = next;
+      continue;
+    }
+    const auto name = std::string_view(head).substr(field, head.find(':', field) - field);
+    if (at == field && (name.size() >= end - field || frames(field_id(trim(name)))))
+      return "A folded line stands where it could change the framing (RFC 9112 5.2).";
+    if (head.find_first_not_of(" \t\r", next) == head.find('\n', next))
+      return "A folded line holds nothing but white space.";
+    head[end] = ' ';
+    if (head[end - 1] == '\r') head[end - 1] = ' ';
+    at = next;
+  }
 }
 
 Failure head_failure(HeadScanner::Fault fault, std::size_t lines) {
@@ -200,9 +230,9 @@ Progress RequestParser::parse(std::string_view input) {
   if (progress == Progress::need_more) return progress;
   text_ = input.substr(0, scanner_.size());
   const std::string_view head = text_;
-  const auto line = first_line(head, begin);
-  if (auto failure = parse_request_line(line)) return fail(std::move(*failure));
-  if (auto fault = parse_fields(head, begin + line.size() + 2, Spelling::plain, head_.fields)) {
+  std::size_t at = begin;
+  if (auto failure = parse_request_line(take_line(head, at))) return fail(std::move(*failure));
+  if (auto fault = parse_fields(head, at, FieldSyntax::request, head_.fields)) {
     return fail(bad_request(std::move(*fault)));
   }
   head_.size = head.size();
@@ -268,14 +298,19 @@ Progress ResponseParser::parse(std::string_view input) {
   }
   if (progress == Progress::need_more) return progress;
   text_ = input.substr(0, scanner_.size());
-  const std::string_view head = text_;
-  const auto line = first_line(head, 0);
-  if (auto fault = parse_status_line(line))
-    return fail(ProxyError::http_protocol_error, std::move(*fault));
-  if (auto fault = parse_fields(head, line.size() + 2, Spelling::any_blanks, head_.fields)) {
-    return fail(ProxyError::http_protocol_error, "From the origin: " + *fault);
+  const bool repairs = reading_ == Reading::repair;
+  bare_lf_ = bare_lf_ || scanner_.bare_lf();
+  std::optional<std::string> fault;
+  if (repairs && scanner_.folded()) fault = unfold(text_);
+  std::size_t at = 0;
+  if (!fault) fault = parse_status_line(take_line(text_, at));
+  if (!fault) {
+    fault = parse_fields(
+        text_, at, repairs ? FieldSyntax::repaired_response : FieldSyntax::response, head_.fields);
   }
-  head_.size = head.size();
+  if (fault) return fail(ProxyError::http_protocol_error, "From the origin: " + *fault);
+  head_.size = text_.size();
+  head_.bare_lf = bare_lf_;
   return Progress::complete;
 }
 
@@ -285,13 +320,13 @@ std::optional<std::string> ResponseParser::parse_status_line(std::string_view li
                       line[8] == ' ' && is_digit(line[9]) && is_digit(line[10]) &&
                       is_digit(line[11]) && (line.size() == kShortest || line[kShortest] == ' ');
   if (!formed || line[9] < '1' || line[9] > '5') {
-    return "The origin's status line is malformed: " + quoted(line) + ".";
+    return "The status line " + quoted(line) + " is malformed.";
   }
   head_.version = line[7] == '0' ? Version::http10 : Version::http11;
   head_.status =
       static_cast<unsigned>((line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0'));
   head_.reason = line.substr(std::min(line.size(), kShortest + 1));
-  if (!is_field_value(head_.reason)) return "The origin's reason phrase holds a control character.";
+  if (!is_field_value(head_.reason)) return "The reason phrase holds a control character.";
   return std::nullopt;
 }
 

@@ -1,7 +1,7 @@
 // Finds and parses the header section of a request or a response (RFC 9112 §2 to §5). The parser
 // owns the text of the message that it read: the views in its head never refer to the caller's
-// buffer. Strict, since a lenient reader and a strict one behind it can
-// be played against each other. Knows no body, no URI, no meaning of a field beyond its name.
+// buffer. Requests are read strictly, since a lenient reader and a strict one behind it can be
+// played against each other. Knows no body, no URI, no meaning of a field beyond its name.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +14,12 @@
 #include "http-proxy/failure.hpp"
 
 namespace egress::http {
+
+// How a message is read. Requests are always read strictly. Of a response that RFC 9112 lets a
+// proxy repair and that has one reading only, the repaired form is parsed and forwarded: LF line
+// endings (§2.2), white space before a colon (§5.1), folded lines (§5.2), Content-Length beside
+// Transfer-Encoding and equal Content-Lengths (§6.3), the coding `identity` (RFC 2616 §3.6).
+enum class Reading : std::uint8_t { strict, repair };
 
 struct HeadLimits {
   std::size_t head_bytes = 64U << 10U;
@@ -86,6 +92,9 @@ struct ResponseHead {
   std::string_view reason;
   std::vector<HeaderField> fields;
   std::size_t size = 0;
+  // A line of this header section, or of an interim response before it, ended in LF alone. A reader
+  // that knows only CRLF finds other messages on this connection.
+  bool bare_lf = false;
 
   void clear();
 };
@@ -93,17 +102,22 @@ struct ResponseHead {
 // The first field with this id, else null.
 const HeaderField* find_field(const std::vector<HeaderField>& fields, FieldId id);
 
+// Without the spaces and tabs around it (OWS of RFC 9110 §5.6.3).
+constexpr std::string_view trim(std::string_view text) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 // Calls use(token) for each non-empty element of a comma list (RFC 9110 §5.6.1).
 template <class Use>
 void for_each_element(std::string_view list, Use use) {
   while (!list.empty()) {
     const auto comma = list.find(',');
-    auto element = list.substr(0, comma);
+    const auto element = trim(list.substr(0, comma));
     list.remove_prefix(comma == list.npos ? list.size() : comma + 1);
-    const auto first = element.find_first_not_of(" \t");
-    if (first == element.npos) continue;
-    element = element.substr(first, element.find_last_not_of(" \t") - first + 1);
-    use(element);
+    if (!element.empty()) use(element);
   }
 }
 
@@ -115,7 +129,8 @@ enum class Progress : std::uint8_t { need_more, complete, failed };
 // Looks for the end of a head. Each byte is looked at once, however it arrives.
 class HeadScanner {
  public:
-  explicit HeadScanner(const HeadLimits& limits) : limits_(limits) {}
+  explicit HeadScanner(const HeadLimits& limits, Reading reading = Reading::strict)
+      : limits_(limits), reading_(reading) {}
 
   enum class Fault : std::uint8_t { none, bare_lf, line_too_long, head_too_large, too_many_fields };
 
@@ -123,17 +138,22 @@ class HeadScanner {
   std::size_t size() const { return line_begin_; }  // when complete: bytes of the head
   std::size_t begin() const { return begin_; }      // where its first line begins
   std::size_t lines() const { return lines_; }      // before the empty line
+  bool bare_lf() const { return bare_lf_; }         // of Reading::repair: a line ends in LF alone
+  bool folded() const { return folded_; }           // a line begins with white space
   Fault fault() const { return fault_; }
-  void reset() { *this = HeadScanner(limits_); }
+  void reset() { *this = HeadScanner(limits_, reading_); }
 
  private:
   Progress fail(Fault fault);
 
   HeadLimits limits_;
+  Reading reading_;
   std::size_t scanned_ = 0;
   std::size_t line_begin_ = 0;
   std::size_t begin_ = 0;
   std::size_t lines_ = 0;
+  bool bare_lf_ = false;
+  bool folded_ = false;
   Fault fault_ = Fault::none;
 };
 
@@ -163,9 +183,11 @@ class RequestParser {
   Failure failure_;
 };
 
+// One for each request to an origin: reset() keeps what ResponseHead::bare_lf says.
 class ResponseParser {
  public:
-  explicit ResponseParser(const HeadLimits& limits = {}) : scanner_(limits) {}
+  explicit ResponseParser(const HeadLimits& limits = {}, Reading reading = Reading::repair)
+      : scanner_(limits, reading), reading_(reading) {}
   ResponseParser(const ResponseParser&) = delete;
   ResponseParser& operator=(const ResponseParser&) = delete;
 
@@ -179,6 +201,8 @@ class ResponseParser {
   std::optional<std::string> parse_status_line(std::string_view line);
 
   HeadScanner scanner_;
+  Reading reading_;
+  bool bare_lf_ = false;
   std::string text_;  // that the views of head_ refer to
   ResponseHead head_;
   Failure failure_;

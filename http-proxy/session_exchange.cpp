@@ -14,7 +14,7 @@ Exchange::Exchange(Session& session, const Request& request, Upstream upstream)
       request_(request),
       upstream_(std::move(upstream)),
       buffer_(session.worker_.take_buffer()),
-      parser_(session.worker_.config().limits.head) {
+      parser_(session.worker_.config().limits.head, session.worker_.config().responses) {
   session_.exchange_ = this;
 }
 
@@ -92,11 +92,17 @@ awaitable<ExchangeEnd> Exchange::receive_response() {
 
 // Nothing where a head was received.
 awaitable<std::optional<ExchangeEnd>> Exchange::receive_head() {
-  const auto& limits = session_.worker_.config().limits;
+  const auto& config = session_.worker_.config();
+  const auto& limits = config.limits;
   const std::size_t most = std::max(limits.head.head_bytes + 1, limits.buffer_bytes);
   for (;;) {
     const auto progress = buffer_.empty() ? Progress::need_more : parser_.parse(buffer_.view());
-    if (progress == Progress::complete) co_return std::nullopt;
+    if (progress == Progress::complete) {
+      auto response = read_response(parser_.head(), request_.method, config.responses);
+      if (!response) co_return fail(response.error());
+      response_ = std::move(*response);
+      co_return std::nullopt;
+    }
     if (progress == Progress::failed) co_return fail(parser_.failure());
     buffer_.make_room(limits.buffer_bytes, most);
     if (const auto error = co_await read_some(upstream_.socket, buffer_)) co_return lost(error);
@@ -107,7 +113,7 @@ awaitable<bool> Exchange::pass_interim() {
   const auto& head = parser_.head();
   bool written = true;
   if (session_.parser_.head().version == Version::http11) {
-    append_head(Body{}, session_.out_);
+    append_head(session_.out_);
     written = co_await session_.write(session_.out_);
   }
   buffer_.consume(head.size);
@@ -119,7 +125,7 @@ awaitable<bool> Exchange::pass_interim() {
 awaitable<ExchangeEnd> Exchange::pass_upgrade() {
   if (request_.upgrade.empty())
     co_return break_protocol("The origin switched protocols, which nobody asked for.");
-  append_head(Body{}, session_.out_);
+  append_head(session_.out_);
   session_.record_.status = 101;
   const bool written = co_await session_.write(session_.out_);
   buffer_.consume(parser_.head().size);
@@ -128,23 +134,15 @@ awaitable<ExchangeEnd> Exchange::pass_upgrade() {
 
 awaitable<ExchangeEnd> Exchange::pass_response() {
   const auto& head = parser_.head();
-  const auto from = response_body(head, request_.method);
-  if (!from) co_return fail(from.error());
-  const auto options = connection_options(head.fields);
-  if (!options)
-    co_return break_protocol("Connection lists too many fields in the origin's response.");
-  const auto to = client_body(*from, session_.parser_.head().version);
-  upstream_persistence_ = from->kind == BodyKind::until_close
-                              ? Persistence::close
-                              : persistence_of(head.version, *options);
+  const auto to = client_body(response_.body, session_.parser_.head().version);
   const bool keeps_client = request_.persistence == Persistence::keep_alive && is_request_sent() &&
                             to.kind != BodyKind::until_close && !session_.worker_.is_draining();
   client_persistence_ = keeps_client ? Persistence::keep_alive : Persistence::close;
-  append_head(to, session_.out_);
+  append_head(session_.out_);
   session_.record_.status = head.status;
   buffer_.consume(head.size);
 
-  BodyRelay body({upstream_.socket, buffer_, session_.client_, session_.out_, *from, to,
+  BodyRelay body({upstream_.socket, buffer_, session_.client_, session_.out_, response_.body, to,
                   session_.worker_.config().limits.buffer_bytes,
                   [this] { session_.arm(session_.worker_.config().deadlines.response); }});
   co_await body.run();
@@ -152,12 +150,11 @@ awaitable<ExchangeEnd> Exchange::pass_response() {
   co_return end_of(body.result());
 }
 
-void Exchange::append_head(const Body& body, std::string& out) {
+void Exchange::append_head(std::string& out) {
   out.clear();
-  append_response_head(parser_.head(),
-                       {session_.worker_.pseudonym(), session_.parser_.head().version,
-                        client_persistence_, body, request_.method},
-                       out);
+  append_response_head(
+      parser_.head(), response_,
+      {session_.worker_.pseudonym(), session_.parser_.head().version, client_persistence_}, out);
 }
 
 ExchangeEnd Exchange::end_of(const BodyResult& result) {
@@ -169,7 +166,7 @@ ExchangeEnd Exchange::end_of(const BodyResult& result) {
 }
 
 ExchangeEnd Exchange::complete() {
-  if (upstream_persistence_ == Persistence::keep_alive && buffer_.empty() && is_request_sent())
+  if (response_.persistence == Persistence::keep_alive && buffer_.empty() && is_request_sent())
     session_.worker_.pool().give_back(std::move(upstream_), std::chrono::steady_clock::now());
   return client_persistence_ == Persistence::keep_alive ? ExchangeEnd::complete
                                                         : ExchangeEnd::complete_close;

@@ -42,18 +42,18 @@ class Exchange {
   ExchangeEnd end_of(const BodyResult& result);
   ExchangeEnd complete();
   bool is_request_sent() const { return !request_body_ || request_body_->is_complete(); }
-  void append_head(const Body& body, std::string& out);
+  void append_head(std::string& out);
 
   Session& session_;
   const Request& request_;
   Upstream upstream_;
   ReadBuffer buffer_;  // from the upstream
   ResponseParser parser_;
+  Response response_;                  // that parser_ read last
   BodyRelay* request_body_ = nullptr;  // while it is sent beside the response
   ExchangeEnd end_ = ExchangeEnd::failed;
   Failure failure_;
   Persistence client_persistence_ = Persistence::close;
-  Persistence upstream_persistence_ = Persistence::close;
   bool client_stalled_ = false;  // it was the client that did not send in time
 };
 

@@ -89,9 +89,9 @@ void measure_heads() {
                 responses.parse(response_text);
                 ResponseRewrite rewrite;
                 rewrite.pseudonym = "egress-1";
-                rewrite.body = response_body(responses.head(), Method::get).value();
+                const auto response = read_response(responses.head(), Method::get, Reading::repair);
                 out.clear();
-                append_response_head(responses.head(), rewrite, out);
+                append_response_head(responses.head(), response.value(), rewrite, out);
                 return out.size();
               }));
   AccessRecord record;

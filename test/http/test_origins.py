@@ -1,14 +1,21 @@
 """What comes back: origins that are broken or hostile. What is wrong is answered 502 or 504, a break is passed on as a
 break, and no byte of one exchange reaches another."""
 
+import threading
 import time
 
 import pytest
 from client import Client, CutShort
 from origin import Origin, answering, ok, wait_for
-from proxy import free_port
+from proxy import Proxy, free_port
 
 GET = "GET http://127.0.0.1:{}/ HTTP/1.1\r\nHost: x\r\n\r\n"
+
+@pytest.fixture(scope="module")
+def strict():
+    with Proxy(HTTP_PROXY_RESPONSES="strict") as running:
+        yield running
+
 
 BROKEN = {
     "garbage": b"\x00\xff garbage\r\n\r\n",
@@ -17,14 +24,14 @@ BROKEN = {
     "status 1000": b"HTTP/1.1 1000 High\r\nContent-Length: 0\r\n\r\n",
     "status 20": b"HTTP/1.1 20 Short\r\nContent-Length: 0\r\n\r\n",
     "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
-    "both lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     "head over 64 KiB": b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 1000 + b"\r\n" + (b"X: " + b"y" * 1000 + b"\r\n") * 70,
     "endless 1xx": b"HTTP/1.1 102 Processing\r\n\r\n" * 20,
     "101 nobody asked for": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
     "xchunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-    "obs-fold": b"HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\nContent-Length: 0\r\n\r\n",
+    "bare CR": b"HTTP/1.1 200 OK\r\nX: 1\r2\r\nContent-Length: 0\r\n\r\n",
+    "NUL": b"HTTP/1.1 200 OK\r\nX: 1\x002\r\nContent-Length: 0\r\n\r\n",
+    "length folded": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 0\r\n\r\n",
     "closed before the head": b"",
     "closed within the head": b"HTTP/1.1 200 OK\r\nContent-Le",
 }
@@ -42,6 +49,67 @@ def test_broken_head(proxy, name):
         assert "garbage" not in answer.text
         assert client.is_closed()
         assert origin.connections == 1
+
+
+STATUS = b"HTTP/1.1 200 OK\r\n"
+# Response, the fields that are forwarded of it (without Via), whether the origin's connection is used again.
+REPAIRED = {
+    "LF": (b"HTTP/1.1 200 OK\nA: b\nContent-Length: 5\n\nhello", ["a: b", "content-length: 5"], False),
+    "LF here and there": (STATUS + b"A: b\nContent-Length: 5\r\n\nhello", ["a: b", "content-length: 5"], False),
+    "folded": (STATUS + b"A: b\r\n\tc\r\nContent-Length: 5\r\n\r\nhello", ["a: b  \tc", "content-length: 5"], True),
+    "space before the colon": (STATUS + b"A : b\r\nContent-Length: 5\r\n\r\nhello", ["a: b", "content-length: 5"], True),
+    "both lengths": (STATUS + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                     ["transfer-encoding: chunked"], False),
+    "equal lengths": (STATUS + b"Content-Length: 5, 5\r\nContent-Length: 5\r\n\r\nhello", ["content-length: 5"], False),
+    "identity": (STATUS + b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello", ["content-length: 5"], False),
+    "chunk extension": (STATUS + b"Transfer-Encoding: chunked\r\n\r\n5 ;a=b\r\nhello\r\n0\r\n\r\n",
+                      ["transfer-encoding: chunked"], True),
+}
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_repaired(proxy, name):
+    """Two of them: what comes behind a response whose end another reader sees elsewhere reaches nobody."""
+    response, fields, reused = REPAIRED[name]
+    with Origin(answering(response)) as origin, Client(proxy.port) as client:
+        for _ in range(2):
+            answer = client.ask(GET.format(origin.port))
+            assert (answer.status, answer.text) == (200, "hello")
+            assert [f"{name}: {value}" for name, value in answer.fields if name != "via"] == fields
+        assert origin.connections == (1 if reused else 2)
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_strict_responses(strict, name):
+    with Origin(answering(REPAIRED[name][0])) as origin, Client(strict.port) as client:
+        assert client.ask(GET.format(origin.port)).status == (200 if name == "chunk extension" else 502)
+
+
+@pytest.mark.parametrize("first, statuses", [
+    (b"HTTP/1.1 200 OK\r\nX: a\nContent-Length: 0\n\n", [200]),
+    (b"HTTP/1.1 103 Early Hints\r\nLink: a\n\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\nok", [103, 200]),
+    (b"HTTP/1.1 103 Early Hints\r\nLink: a\n\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", [103, 200]),
+    (STATUS + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", [200]),
+    (STATUS + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", [200]),
+])
+def test_what_follows_a_response_with_two_ends_reaches_nobody(proxy, first, statuses):
+    """It arrives when the first is over, as the answer to the next request on that connection would."""
+    def script(peer):
+        if origin.connections > 1:
+            return answering(ok("right"))(peer)
+        peer.read_head()
+        peer.send(first)
+        asked.wait(5)
+        peer.send(ok("EVIL"))
+
+    asked = threading.Event()
+    with Origin(script) as origin, Client(proxy.port) as client, Client(proxy.port) as victim:
+        client.send(GET.format(origin.port))
+        assert [client.read().status for _ in statuses] == statuses
+        victim.send(GET.format(origin.port))
+        asked.set()
+        assert (victim.read().text, origin.connections) == ("right", 2)
+        assert client.ask(GET.format(origin.port)).text == "right"
 
 
 @pytest.mark.parametrize("body", [

@@ -65,6 +65,7 @@ TEST_CASE("every variable reaches its place") {
                       {"EGRESS_HTTP_PROXY_DANGEROUS_ADDRESSES", "allow"},
                       {"EGRESS_HTTP_PROXY_SNI", "enforce"},
                       {"EGRESS_HTTP_PROXY_FORWARDED_FOR", "on"},
+                      {"EGRESS_HTTP_PROXY_RESPONSES", "strict"},
                       {"EGRESS_HTTP_PROXY_VIA", "egress-1"},
                       {"EGRESS_HTTP_PROXY_ACCESS_LOG", "json"},
                       {"EGRESS_HTTP_PROXY_LISTEN", "10.0.0.1:3128,[::1]:3128"},
@@ -104,6 +105,7 @@ TEST_CASE("every variable reaches its place") {
   CHECK(config.policy.dangerous == DangerousAddresses::allow);
   CHECK(config.sni == SniCheck::enforce);
   CHECK(config.forwarded_for == ForwardedFor::append);
+  CHECK(config.responses == Reading::strict);
   CHECK(config.pseudonym == "egress-1");
   CHECK(config.access_log == AccessLogFormat::json);
   CHECK(config.listen == std::vector<ListenAddress>{{ip("10.0.0.1"), 3128}, {ip("::1"), 3128}});

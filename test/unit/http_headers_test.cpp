@@ -188,12 +188,13 @@ TEST_CASE("loops are seen in Via") {
   CHECK_FALSE(passed("Via: 1.1 egress-10, 1.1 x (egress-1), egress-1, ,\r\n"));
 }
 
-std::string passed_on(const std::string& text, ResponseRewrite rewrite) {
+std::string passed_on(const std::string& text, ResponseRewrite rewrite,
+                      Method request = Method::get) {
   const auto parsed = response_head(text + "\r\n");
   rewrite.pseudonym = "egress-1";
-  rewrite.body = client_body(response_body(parsed.head, rewrite.request).value(), rewrite.client);
   std::string out;
-  append_response_head(parsed.head, rewrite, out);
+  append_response_head(parsed.head, read_response(parsed.head, request, Reading::repair).value(),
+                       rewrite, out);
   return out;
 }
 
@@ -219,9 +220,64 @@ TEST_CASE("responses go on") {
                 rewrite) ==
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nVia: 1.1 "
       "egress-1\r\n\r\n");
-  rewrite.request = Method::head;
-  CHECK(passed_on("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", rewrite) ==
+  CHECK(passed_on("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", rewrite, Method::head) ==
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 egress-1\r\n\r\n");
+}
+
+TEST_CASE("repaired responses have one reading") {
+  const std::string status = "HTTP/1.1 200 OK\r\n", via = "Via: 1.1 egress-1\r\n\r\n";
+  const ResponseRewrite rewrite;
+  struct Case {
+    std::string text;  // without the empty line
+    std::string forwarded;
+    Method request = Method::get;
+  };
+  const std::vector<Case> cases{
+      {"HTTP/1.1 200 OK\nA: b\r\nContent-Length: 5\n",
+       status + "A: b\r\nContent-Length: 5\r\n" + via},
+      {status + "A: b\r\n c\r\n\t d\r\nContent-Length: 5\r\n",
+       status + "A: b   c  \t d\r\nContent-Length: 5\r\n" + via},
+      {status + "A \t : b\r\nContent-Length: 5\r\n",
+       status + "A: b\r\nContent-Length: 5\r\n" + via},
+      {status + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+       status + "Transfer-Encoding: chunked\r\n" + via},
+      {status + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", status + via, Method::head},
+      {status + "Content-Length: 5\r\nContent-Length: 5\r\n",
+       status + "Content-Length: 5\r\n" + via},
+      {status + "Content-Length: 5 , 5,05\r\n", status + "Content-Length: 5\r\n" + via},
+      {status + "Content-Length: 5, 5\r\n", status + "Content-Length: 5\r\n" + via, Method::head},
+      {status + "Transfer-Encoding: Identity\r\nContent-Length: 5\r\n",
+       status + "Content-Length: 5\r\n" + via},
+      {status + "Transfer-Encoding: identity\r\n", status + "Transfer-Encoding: chunked\r\n" + via},
+      {status + "Connection: a,\r\n b\r\nA: 1\r\nB : 2\r\nContent-Length: 5\r\n",
+       status + "Content-Length: 5\r\n" + via},
+  };
+  for (const auto& [text, forwarded, request] : cases) {
+    INFO(text);
+    CHECK(passed_on(text, rewrite, request) == forwarded);
+  }
+}
+
+TEST_CASE("the origin's connection takes another request only where the response has one end") {
+  const auto keeps = [](const std::string& text) {
+    const auto parsed = response_head(text);
+    return read_response(parsed.head, Method::get, Reading::repair).value().persistence ==
+           Persistence::keep_alive;
+  };
+  const std::string status = "HTTP/1.1 200 OK\r\n", length = "Content-Length: 5\r\n";
+  CHECK(keeps(status + length + "\r\n"));
+  CHECK(keeps(status + length + "A: b\r\n c\r\n\r\n"));
+  CHECK(keeps(status + length + "A : b\r\n\r\n"));
+  CHECK(keeps("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n" + length + "\r\n"));
+  CHECK_FALSE(keeps("HTTP/1.0 200 OK\r\n" + length + "\r\n"));
+  CHECK_FALSE(keeps(status + length + "Connection: close\r\n\r\n"));
+  CHECK_FALSE(keeps(status + "\r\n"));
+  CHECK_FALSE(keeps(status + length + "\n"));
+  CHECK_FALSE(keeps(status + length + length + "\r\n"));
+  CHECK_FALSE(keeps(status + "Content-Length: 5, 5\r\n\r\n"));
+  CHECK_FALSE(keeps(status + length + "Transfer-Encoding: chunked\r\n\r\n"));
+  CHECK_FALSE(keeps(status + length + "Transfer-Encoding: identity\r\n\r\n"));
+  CHECK_FALSE(keeps("HTTP/1.1 204 No Content\n\n"));
 }
 
 TEST_CASE("responses to HTTP/1.0 clients") {

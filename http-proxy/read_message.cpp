@@ -1,4 +1,4 @@
-// Reads a request out of its head: all checks of a head in one place.
+// Reads a request or a response out of its header section: all checks of it in one place.
 #include <algorithm>
 #include <charconv>
 
@@ -126,6 +126,20 @@ Outcome<Request> read_request(const RequestHead& head) {
   }
   if (head.method != Method::connect) request.upgrade = wanted_upgrade(head, request);
   return request;
+}
+
+Outcome<Response> read_response(const ResponseHead& head, Method request, Reading reading) {
+  const auto framing = response_framing(head, request, reading);
+  if (!framing) return framing.error();
+  const auto connection = connection_options(head.fields);
+  if (!connection) {
+    return bad_response(ProxyError::http_protocol_error,
+                        "From the origin: Connection lists too many fields.");
+  }
+  const bool keeps = framing->persistence == Persistence::keep_alive &&
+                     persistence_of(head.version, *connection) == Persistence::keep_alive;
+  return Response{framing->body, framing->told_length, *connection,
+                  keeps ? Persistence::keep_alive : Persistence::close};
 }
 
 bool is_answered_here(const Request& request) {
