@@ -22,7 +22,7 @@ std::size_t connections_for(const FileBudget& budget) {
 }
 
 std::optional<ConnectionSlot> ConnectionSlots::take() {
-  if (used_.fetch_add(1, std::memory_order_relaxed) < limit_) return ConnectionSlot(*this);
+  if (used_.fetch_add(1, std::memory_order_relaxed) < limit()) return ConnectionSlot(*this);
   used_.fetch_sub(1, std::memory_order_relaxed);
   return std::nullopt;
 }

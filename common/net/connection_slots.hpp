@@ -50,13 +50,15 @@ class ConnectionSlots {
   // Empty at the limit. From any thread.
   std::optional<ConnectionSlot> take();
 
-  std::size_t limit() const { return limit_; }
+  // Those that are taken stay so, where they are more.
+  void set_limit(std::size_t limit) { limit_.store(limit, std::memory_order_relaxed); }
+  std::size_t limit() const { return limit_.load(std::memory_order_relaxed); }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
   friend class ConnectionSlot;
 
-  const std::size_t limit_;
+  std::atomic<std::size_t> limit_;
   std::atomic<std::size_t> used_{0};
 };
 

@@ -37,14 +37,22 @@ Pipe::~Pipe() {
 }
 
 std::optional<Pipe> PipePool::take() {
-  if (spare_.empty()) return Pipe::make(options_.capacity);
+  if (spare_.empty()) {
+    auto made = count_ < options_.max ? Pipe::make(options_.capacity) : std::nullopt;
+    if (made) ++count_;
+    return made;
+  }
   auto pipe = std::move(spare_.back());
   spare_.pop_back();
   return pipe;
 }
 
 void PipePool::give_back(Pipe pipe) {
-  if (pipe.held == 0 && spare_.size() < options_.spare) spare_.push_back(std::move(pipe));
+  if (pipe.held == 0 && spare_.size() < options_.spare) {
+    spare_.push_back(std::move(pipe));
+  } else {
+    --count_;
+  }
 }
 
 }  // namespace egress::net

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -38,16 +39,20 @@ class PipePool {
   struct Options {
     std::size_t capacity = 256U << 10U;  // bytes of each pipe
     std::size_t spare = 16;              // kept while nobody uses them
+    std::size_t max = SIZE_MAX;          // pipes at once, spare ones included
   };
   explicit PipePool(Options options) : options_(options) {}
 
+  // Empty at the maximum, and at the limit of files.
   std::optional<Pipe> take();
-  // One that still holds bytes is closed, so that they reach nobody.
+  // Each that was taken comes back. One that still holds bytes is closed, so that they reach
+  // nobody.
   void give_back(Pipe pipe);
 
  private:
   Options options_;
   std::vector<Pipe> spare_;
+  std::size_t count_ = 0;  // spare ones, and those that are taken
 };
 
 }  // namespace egress::net

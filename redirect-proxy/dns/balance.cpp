@@ -2,96 +2,55 @@
 
 #include <algorithm>
 #include <tuple>
-#include <utility>
 
 namespace egress::dns {
+namespace {
 
-Balancer::Member* Balancer::find(const Endpoint& endpoint) {
-  const auto found = std::find_if(members_.begin(), members_.end(), [&](const Member& member) {
-    return member.endpoint == endpoint;
-  });
-  return found == members_.end() ? nullptr : &*found;
-}
+using Time = Health::Clock::time_point;
 
-void Balancer::set(const std::vector<Endpoint>& endpoints) {
-  std::vector<Member> members;
-  members.reserve(endpoints.size());
-  for (const auto& endpoint : endpoints) {
-    const Member* known = find(endpoint);
-    members.push_back(known != nullptr ? *known
-                                       : Member{.endpoint = endpoint,
-                                                .connections = 0,
-                                                .failures = 0,
-                                                .out_until = Clock::time_point::min(),
-                                                .up = true});
+struct Ranked {
+  bool is_unhealthy = false;
+  std::size_t connections = 0;
+  bool is_down = false;
+  Time out_until = Time::min();
+  std::size_t place = 0;  // among equals the turn decides
+  Choice choice;
+
+  auto rank() const { return std::tie(is_unhealthy, connections, is_down, out_until, place); }
+};
+
+}  // namespace
+
+std::vector<Choice> Balancer::choose(const Request& request) {
+  const std::size_t size = request.pool.size();
+  if (size == 0) return {};
+  turn_ = (turn_ + 1) % size;
+  std::vector<Ranked> ranked;
+  std::size_t healthy = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const auto member = request.pool.at((turn_ + i) % size);
+    if (request.pool.host_of(member.address) != member.host) continue;  // a host before has it too
+    Ranked each{.place = i, .choice = {{member.address, request.port}, member.host}};
+    const auto trouble = request.health.find(each.choice.endpoint);
+    if (trouble && !trouble->is_healthy(request.now)) {
+      each.is_unhealthy = true;
+      each.is_down = !trouble->is_up;
+      each.out_until = trouble->out_until;
+    } else if (balancing_ == Balancing::least_connections) {
+      each.connections = request.connections(member.address);
+    }
+    healthy += each.is_unhealthy ? 0 : 1;
+    ranked.push_back(std::move(each));
+    if (balancing_ == Balancing::round_robin && healthy == request.count) break;
   }
-  members_ = std::move(members);
-}
-
-std::vector<Endpoint> Balancer::choose(Clock::time_point now, std::size_t count) {
-  std::vector<const Member*> order;
-  order.reserve(members_.size());
-  const std::size_t size = members_.size();
-  if (size > 0) turn_ = (turn_ + 1) % size;
-  for (std::size_t i = 0; i < size; ++i) order.push_back(&members_[(turn_ + i) % size]);
-  // Stable: among equals the turn decides.
-  std::stable_sort(order.begin(), order.end(), [&](const Member* left, const Member* right) {
-    const auto rank = [&](const Member* member) {
-      const bool healthy = is_healthy(*member, now);
-      const bool by_load = healthy && balancing_ == Balancing::least_connections;
-      return std::tuple(!healthy, by_load ? member->connections : 0, !member->up,
-                        healthy ? Clock::time_point::min() : member->out_until);
-    };
-    return rank(left) < rank(right);
+  const auto end =
+      ranked.begin() + static_cast<std::ptrdiff_t>(std::min(request.count, ranked.size()));
+  std::partial_sort(ranked.begin(), end, ranked.end(), [](const Ranked& left, const Ranked& right) {
+    return left.rank() < right.rank();
   });
-  std::vector<Endpoint> chosen;
-  for (const auto* member : order) {
-    if (chosen.size() == count) break;
-    chosen.push_back(member->endpoint);
-  }
+  std::vector<Choice> chosen;
+  for (auto each = ranked.begin(); each != end; ++each) chosen.push_back(each->choice);
   return chosen;
-}
-
-void Balancer::trying(const Endpoint& endpoint) {
-  if (Member* member = find(endpoint)) ++member->connections;
-}
-
-void Balancer::connected(const Endpoint& endpoint) {
-  if (Member* member = find(endpoint)) {
-    ++member->connections;
-    member->failures = 0;
-    member->out_until = Clock::time_point::min();
-  }
-}
-
-void Balancer::closed(const Endpoint& endpoint) {
-  Member* member = find(endpoint);
-  // It may have left and come back since.
-  if (member != nullptr && member->connections > 0) --member->connections;
-}
-
-void Balancer::failed(const Endpoint& endpoint, Clock::time_point now) {
-  Member* member = find(endpoint);
-  if (member == nullptr) return;
-  constexpr unsigned kMostDoublings = 8;
-  const auto back_off = kFirstBackOff * (1U << std::min(member->failures, kMostDoublings));
-  member->out_until = now + std::min<std::chrono::seconds>(back_off, kMostBackOff);
-  ++member->failures;
-}
-
-void Balancer::checked(const Endpoint& endpoint, bool up) {
-  Member* member = find(endpoint);
-  if (member == nullptr) return;
-  member->up = up;
-  if (up) {
-    member->failures = 0;
-    member->out_until = Clock::time_point::min();
-  }
-}
-
-bool Balancer::is_healthy(const Endpoint& endpoint, Clock::time_point now) const {
-  const auto* member = const_cast<Balancer*>(this)->find(endpoint);
-  return member != nullptr && is_healthy(*member, now);
 }
 
 }  // namespace egress::dns

@@ -28,8 +28,10 @@ constexpr std::array kVariables{
     Variable{"EGRESS_DNS_PROXY_IDLE_TIMEOUT", "1m", "without a byte either way"},
     Variable{"EGRESS_DNS_PROXY_UDP_TIMEOUT", "30s",
              "a UDP flow ends so long after its last datagram"},
-    Variable{"EGRESS_DNS_PROXY_UDP_FLOWS", "4096",
-             "UDP flows at once; a new one takes the place of the one unused for the longest"},
+    Variable{
+        "EGRESS_DNS_PROXY_UDP_FLOWS", "4096",
+        "maximum number of UDP flows of the pod, 1 to 100000; a new one takes the place of the "
+        "one unused for the longest"},
     Variable{"EGRESS_DNS_PROXY_CHECK_INTERVAL", "5s",
              "between two TCP connections that only test an address; 0: no tests"},
     Variable{"EGRESS_DNS_PROXY_HOLD_GONE", "30s",
@@ -37,7 +39,7 @@ constexpr std::array kVariables{
     Variable{"EGRESS_DNS_PROXY_DRAIN_TIMEOUT", "25s",
              "from SIGTERM to the end of connections under way"},
     Variable{"EGRESS_DNS_PROXY_CONNECTIONS", "0",
-             "most clients at once; 0: as the file limit permits"},
+             "maximum number of TCP clients at once; 0: as the limit of open files permits"},
     Variable{"EGRESS_DNS_PROXY_ACCESS_LOG", "text",
              "a line for each connection or flow on standard output: text, json or off"},
     Variable{"EGRESS_DNS_PROXY_DEBUG", "",
@@ -69,7 +71,6 @@ class ConfigParser {
 
   DnsProxyConfig parse() {
     config_.log = parse_log_options(environment_, diagnostics_);
-    config_.table = read_table(environment_, diagnostics_);
     settings_.text("EGRESS_DNS_PROXY_DESTINATION_FILE", config_.table_path);
     settings_.text("EGRESS_INTERFACE", config_.outside_interface);
     settings_.choice<Balancing>(
@@ -80,7 +81,7 @@ class ConfigParser {
     config_.dns = parse_dns_settings(settings_, diagnostics_, config_.dns);
     config_.admin =
         parse_admin_settings(environment_, diagnostics_, {{{std::nullopt, 9180}}, {}, {}});
-    check_admin_port();
+    config_.table = read_table(environment_, config_.admin, diagnostics_);
     parse_log();
     warn_of_misspelt(environment_, names_of(kVariables), diagnostics_);
     return std::move(config_);
@@ -104,18 +105,6 @@ class ConfigParser {
     settings_.count("EGRESS_THREADS", {0, 256}, config_.threads);
   }
 
-  void check_admin_port() {
-    for (const auto& admin : config_.admin.listen) {
-      const auto* target = find_target(config_.table, {Protocol::tcp, admin.port});
-      if (target == nullptr) continue;
-      const auto text = to_text(admin);
-      diagnostics_.error({"EGRESS_ADMIN_LISTEN", 1, 1, text, text.size()},
-                         "found \"" + text + "\", a port that line " +
-                             std::to_string(target->line) + " of " + config_.table.source +
-                             " takes already");
-    }
-  }
-
   void parse_log() {
     const bool debug = environment_.get("EGRESS_DNS_PROXY_DEBUG").has_value();
     if (debug) config_.log.level = LogLevel::debug;
@@ -135,18 +124,34 @@ class ConfigParser {
   DnsProxyConfig config_;
 };
 
+// With SO_REUSEPORT the kernel would let both have it, and share out the probes.
+void check_admin_port(const ListenAddress& admin, const TargetTable& table,
+                      Diagnostics& diagnostics) {
+  const auto* target = find_target(table, {Protocol::tcp, admin.port});
+  if (target == nullptr) return;
+  const auto text = to_text(admin);
+  diagnostics.error({"EGRESS_ADMIN_LISTEN", 1, 1, text, text.size()},
+                    "found \"" + text + "\", a port that line " + std::to_string(target->line) +
+                        " of " + table.source + " takes already");
+}
+
 }  // namespace
 
-TargetTable read_table(const Environment& environment, Diagnostics& diagnostics) {
+TargetTable read_table(const Environment& environment, const AdminSettings& admin,
+                       Diagnostics& diagnostics) {
   const auto errors = diagnostics.errors();
   const auto text = read_table_variable(environment, kTable, diagnostics);
-  if (text) return parse_targets(*text, diagnostics);
-  if (diagnostics.errors() == errors) {
-    diagnostics.error(kTable,
-                      "is not set, expected lines of PORT [tcp|udp] HOST[,HOST...] "
-                      "[REMOTE_PORT], in it or in the file of EGRESS_DNS_PROXY_DESTINATION_FILE");
+  if (!text) {
+    if (diagnostics.errors() == errors) {
+      diagnostics.error(kTable,
+                        "is not set, expected lines of PORT [tcp|udp] HOST[,HOST...] "
+                        "[REMOTE_PORT], in it or in the file of EGRESS_DNS_PROXY_DESTINATION_FILE");
+    }
+    return {};
   }
-  return {};
+  auto table = parse_targets(*text, diagnostics);
+  for (const auto& listen : admin.listen) check_admin_port(listen, table, diagnostics);
+  return table;
 }
 
 DnsProxyConfig parse_config(const Environment& environment, Diagnostics& diagnostics) {

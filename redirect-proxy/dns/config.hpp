@@ -48,8 +48,10 @@ struct DnsProxyConfig {
 // `diagnostics` has no errors afterwards.
 DnsProxyConfig parse_config(const Environment& environment, Diagnostics& diagnostics);
 
-// The table alone, as it is read again when its file changes.
-TargetTable read_table(const Environment& environment, Diagnostics& diagnostics);
+// The table alone, as it is read again when its file changes. None of its ports may be one of the
+// admin endpoint.
+TargetTable read_table(const Environment& environment, const AdminSettings& admin,
+                       Diagnostics& diagnostics);
 
 std::span<const Variable> variables();
 

@@ -18,7 +18,7 @@ namespace {
 
 // While a name has no answer, or an answer of no time at all.
 constexpr milliseconds kRetry(1000);
-constexpr milliseconds kLeastWait(100);
+constexpr milliseconds kMinWait(100);
 
 // No name should lead there: to this pod itself, to the node, to the cloud's metadata.
 bool is_usable(const IpAddress& address) {
@@ -26,9 +26,14 @@ bool is_usable(const IpAddress& address) {
          !address.is_unspecified() && !address.is_broadcast();
 }
 
-std::string to_list(const std::vector<IpAddress>& addresses) {
+constexpr std::size_t kMaxListed = 8;
+
+std::string to_list(const AddressList& addresses) {
   std::string text;
-  for (const auto& address : addresses) text += (text.empty() ? "" : ", ") + to_text(address);
+  for (std::size_t i = 0; i < std::min(addresses.size(), kMaxListed); ++i)
+    text += (i == 0 ? "" : ", ") + to_text(addresses[i]);
+  if (addresses.size() > kMaxListed)
+    text += " and " + std::to_string(addresses.size() - kMaxListed) + " more";
   return text.empty() ? "nothing" : text;
 }
 
@@ -79,23 +84,18 @@ Directory::~Directory() {
   for (auto& [name, watch] : watches_) watch->drop();
 }
 
-void Directory::follow(const TargetTable& table) {
-  std::set<std::string> wanted;
-  for (const auto& target : table.targets) {
-    for (const auto& host : target.hosts) {
-      if (host.is_name()) wanted.insert(host.name());
-    }
+void Directory::follow(const std::vector<Host>& hosts) {
+  std::set<std::string> desired;
+  for (const auto& host : hosts) {
+    if (host.is_name()) desired.insert(host.name());
   }
-  for (auto watch = watches_.begin(); watch != watches_.end();) {
-    if (wanted.contains(watch->first)) {
-      ++watch;
-      continue;
-    }
-    watch->second->drop();
-    states_.erase(watch->first);
-    watch = watches_.erase(watch);
-  }
-  for (const auto& name : wanted) {
+  std::erase_if(watches_, [&](const auto& each) {
+    if (desired.contains(each.first)) return false;
+    each.second->drop();
+    states_.erase(each.first);
+    return true;
+  });
+  for (const auto& name : desired) {
     if (watches_.contains(name)) continue;
     states_.emplace(name, NameState{});
     const auto watch = std::make_shared<Watch>(*this, name);
@@ -104,25 +104,21 @@ void Directory::follow(const TargetTable& table) {
   }
 }
 
-std::vector<IpAddress> Directory::addresses_of(const Host& host) const {
-  if (host.is_address()) return {host.address()};
-  const auto found = states_.find(host.name());
-  return found == states_.end() ? std::vector<IpAddress>{} : found->second.addresses;
+std::shared_ptr<const AddressList> Directory::addresses_of(const Host& host) const {
+  if (host.is_address()) return std::make_shared<const AddressList>(1, host.address());
+  return states_.at(host.name()).addresses;
 }
 
-// Returns how long to wait before it is asked for again.
+// Returns how long to wait before it is resolved again.
 milliseconds Directory::take(const std::string& name, const net::Resolution& resolution) {
   auto& state = states_.at(name);
   const auto now = NameState::Clock::now();
   if (resolution.status == net::ResolveStatus::not_found) {
     if (state.gone_since == NameState::Clock::time_point::max()) state.gone_since = now;
     fail(name, state, "DNS says that it does not exist");
-    const bool drops = !state.addresses.empty() && now - state.gone_since >= options_.hold_gone;
-    if (drops) {
-      hooks_.warn(name + " is gone: its addresses are used no more");
-      state.addresses.clear();
-      ++state.changes;
-      hooks_.on_change();
+    if (!state.addresses->empty() && now - state.gone_since >= options_.hold_gone) {
+      hooks_.warn(name + " no longer exists: its addresses are no longer used");
+      change(name, state, {});
     }
     return kRetry;
   }
@@ -133,10 +129,11 @@ milliseconds Directory::take(const std::string& name, const net::Resolution& res
              : "the DNS servers failed");
     return kRetry;
   }
-  std::vector<IpAddress> usable;
+  AddressList usable;
   std::copy_if(resolution.addresses.begin(), resolution.addresses.end(), std::back_inserter(usable),
                is_usable);
   std::sort(usable.begin(), usable.end());
+  usable.erase(std::unique(usable.begin(), usable.end()), usable.end());
   if (usable.empty()) {
     fail(name, state, "all its addresses are loopback, link-local or multicast");
     return kRetry;
@@ -145,24 +142,30 @@ milliseconds Directory::take(const std::string& name, const net::Resolution& res
   state.has_answered = true;
   state.answered = now;
   state.gone_since = NameState::Clock::time_point::max();
-  if (usable != state.addresses) {
-    hooks_.info(name + " is " + to_list(usable) +
-                (state.addresses.empty() ? "" : "; was " + to_list(state.addresses)));
-    state.addresses = std::move(usable);
-    ++state.changes;
-    hooks_.on_change();
-  }
-  return std::max(resolution.ttl, kLeastWait);
+  if (usable != *state.addresses) change(name, state, std::move(usable));
+  return std::max(resolution.ttl, kMinWait);
 }
 
-// Told once for each run of failures.
+void Directory::change(const std::string& name, NameState& state, AddressList addresses) {
+  const auto before =
+      std::exchange(state.addresses, std::make_shared<const AddressList>(std::move(addresses)));
+  ++state.changes;
+  if (const auto missed = state.log_limit.admit(NameState::Clock::now())) {
+    hooks_.info(name + " is " + to_list(*state.addresses) +
+                (before->empty() ? "" : "; was " + to_list(*before)) +
+                (*missed == 0 ? "" : "; " + std::to_string(*missed) + " changes not logged"));
+  }
+  hooks_.on_change();
+}
+
+// Logged once for each run of failures.
 void Directory::fail(const std::string& name, NameState& state, std::string_view why) {
   ++state.failures;
   if (!state.is_stale) {
     hooks_.warn(name + ": " + std::string(why) + "; " +
-                (state.addresses.empty()
+                (state.addresses->empty()
                      ? "connections to it are refused until it resolves"
-                     : "the last good answer is kept, " + to_list(state.addresses)));
+                     : "the last good answer is kept, " + to_list(*state.addresses)));
   }
   state.is_stale = true;
 }

@@ -1,6 +1,6 @@
-// What the hosts of the table resolve to now: asks again as each answer's time ends, keeps the last
-// good answer while DNS fails, and tells when the addresses change. Connects to nothing. Belongs to
-// the main thread.
+// What the hosts of the table resolve to now: resolves each name again as its TTL ends, keeps the
+// last good answer while DNS fails, leaves out the addresses that no name may lead to, and reports
+// changes. Connects to nothing. Belongs to the main thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -12,27 +12,30 @@
 #include <string_view>
 #include <vector>
 
+#include "common/log_limit.hpp"
 #include "common/net/resolver.hpp"
-#include "redirect-proxy/dns/targets.hpp"
+#include "redirect-proxy/dns/snapshot.hpp"
 
 namespace egress::dns {
 
 struct NameState {
   using Clock = std::chrono::steady_clock;
 
-  std::vector<IpAddress> addresses;                         // sorted; the last good answer
+  // The last good answer; never null.
+  std::shared_ptr<const AddressList> addresses = std::make_shared<const AddressList>();
   bool has_answered = false;                                // at least once with an address
   bool is_stale = false;                                    // the last question failed
   Clock::time_point answered;                               // the last good answer
   Clock::time_point gone_since = Clock::time_point::max();  // DNS says that it does not exist
   std::uint64_t failures = 0;                               // of questions
   std::uint64_t changes = 0;                                // of the answer
+  LogLimit log_limit;                                       // of lines about changes
 };
 
 class Directory {
  public:
   struct Hooks {
-    std::function<void()> on_change;  // addresses of some name
+    std::function<void()> on_change;  // of the addresses of some name
     std::function<void(std::string_view)> info;
     std::function<void(std::string_view)> warn;
   };
@@ -46,11 +49,11 @@ class Directory {
                                                  Hooks hooks);
   ~Directory();
 
-  // Follows these names and no others from now on.
-  void follow(const TargetTable& table);
+  // Follows the names among these and no others from now on.
+  void follow(const std::vector<Host>& hosts);
 
-  // Addresses that a connection may be made to: its own, or those of the name.
-  std::vector<IpAddress> addresses_of(const Host& host) const;
+  // Addresses that a connection may be made to: its own, or those of the name. Never null.
+  std::shared_ptr<const AddressList> addresses_of(const Host& host) const;
   const std::map<std::string, NameState>& names() const { return states_; }
   net::ResolverCounts counts() const { return resolver_.counts(); }
 
@@ -60,6 +63,7 @@ class Directory {
   Directory(boost::asio::io_context& io, Options options, Hooks hooks, net::Resolver resolver);
   std::chrono::milliseconds take(const std::string& name, const net::Resolution& resolution);
   void fail(const std::string& name, NameState& state, std::string_view why);
+  void change(const std::string& name, NameState& state, AddressList addresses);
 
   boost::asio::io_context& io_;
   Options options_;

@@ -14,74 +14,115 @@ using Type = net::MetricsText::Type;
 
 namespace {
 
-template <class Counts>
-std::uint64_t sum(const std::vector<std::shared_ptr<Counts>>& workers, net::Count Counts::*count) {
-  std::uint64_t total = 0;
-  for (const auto& worker : workers) total += ((*worker).*count).read();
-  return total;
+// Addresses that are listed, of all entries together; of each entry at least kMinListed.
+constexpr std::size_t kMaxListed = 4096;
+constexpr std::size_t kMinListed = 4;
+
+struct EntryRow {
+  LocalPort local;
+  std::size_t target = 0;  // place in the table
+  Pool pool;
+  const EntryUses& uses;
+};
+
+struct AddressRow {
+  std::string entry;
+  std::size_t host = 0;  // place in Target::hosts
+  Endpoint endpoint;
+  bool is_up = false;
+  AddressTotals totals;
+};
+
+std::vector<EntryRow> entry_rows(const Report& report) {
+  std::vector<EntryRow> rows;
+  const auto& snapshot = report.upstreams.snapshot();
+  const auto& targets = snapshot.table->text.targets;
+  for (std::size_t target = 0; target < targets.size(); ++target) {
+    const auto& ports = targets[target].local;
+    for (std::uint32_t port = ports.first; port <= ports.last; ++port) {
+      const LocalPort local{targets[target].protocol, static_cast<std::uint16_t>(port)};
+      rows.push_back({local, target, Pool(snapshot, target), report.uses.at(local)});
+    }
+  }
+  return rows;
 }
 
-std::uint64_t open_connections(const Backend& backend) {
-  const auto closed = sum(backend.counts, &AddressCounts::closed);
-  const auto made = sum(backend.counts, &AddressCounts::connections);
-  return made > closed ? made - closed : 0;
+std::vector<AddressRow> address_rows(const Report& report, const EntryRow& entry, std::size_t max) {
+  std::vector<AddressRow> rows;
+  const auto& target = report.upstreams.snapshot().table->text.targets[entry.target];
+  for (std::size_t i = 0; i < entry.pool.size() && rows.size() < max; ++i) {
+    const auto member = entry.pool.at(i);
+    if (entry.pool.host_of(member.address) != member.host) continue;  // it is there already
+    const Endpoint endpoint{member.address, target.remote_port(entry.local.port)};
+    rows.push_back({.entry = to_text(entry.local),
+                    .host = member.host,
+                    .endpoint = endpoint,
+                    .is_up = report.upstreams.is_up(entry.local.protocol, endpoint),
+                    .totals = sum(entry.uses, member.address)});
+  }
+  return rows;
 }
 
-void append_entries(MetricsText& out, const Report& report) {
-  const auto& pools = report.pools;
-  const auto family = [&](std::string_view name, std::string_view help, auto value_of,
-                          Type type = Type::counter) {
+std::size_t max_listed(std::size_t entries) {
+  return std::max(kMinListed, kMaxListed / std::max<std::size_t>(1, entries));
+}
+
+void append_entries(MetricsText& out, const Report& report, const std::vector<EntryRow>& entries) {
+  const auto family = [&](std::string_view name, Type type, std::string_view help, auto value_of) {
     out.family("egress_dns_proxy_" + std::string(name), type, help);
-    for (const auto& pool : pools) out.sample({{"entry", to_text(pool.local)}}, value_of(pool));
+    for (const auto& entry : entries)
+      out.sample({{"entry", to_text(entry.local)}}, std::uint64_t{value_of(entry)});
   };
-  const auto counted = [](net::Count EntryCounts::*count) {
-    return [count](const Pool& pool) { return sum(pool.counts, count); };
+  const auto counted = [](net::Count EntryUse::*count) {
+    return [count](const EntryRow& entry) { return sum(entry.uses, count); };
   };
-  family(
-      "entry_up", "1 where the entry has an address that is up.",
-      [&](const Pool& pool) {
-        const bool any =
-            std::any_of(pool.backends.begin(), pool.backends.end(),
-                        [&](const Backend& backend) { return report.is_up(backend.endpoint); });
-        return std::uint64_t{any ? 1U : 0U};
-      },
-      Type::gauge);
-  family("connections_total", "Connections and flows of clients.",
-         counted(&EntryCounts::connections));
-  family("failures_total", "Those for which no address could be reached.",
-         counted(&EntryCounts::failures));
-  family("refused_total", "Those that came from the outside interface.",
-         counted(&EntryCounts::refused));
+  family("entry_up", Type::gauge, "1 where the entry has an address that is up.",
+         [&](const EntryRow& entry) {
+           return report.upstreams.has_address_up(entry.target, entry.local) ? 1U : 0U;
+         });
+  family("entry_addresses", Type::gauge,
+         "Addresses of the entry's hosts now. Other metrics list a bounded number of them.",
+         [](const EntryRow& entry) { return entry.pool.size(); });
+  family("connections_total", Type::counter, "Connections and flows of clients.",
+         counted(&EntryUse::connections));
+  family("failures_total", Type::counter, "Those for which no address could be reached.",
+         counted(&EntryUse::failures));
+  family("refused_total", Type::counter, "Those that came from the external network.",
+         counted(&EntryUse::refused));
 }
 
-void append_addresses(MetricsText& out, const Report& report) {
-  const auto& pools = report.pools;
+void append_addresses(MetricsText& out, const Report& report,
+                      const std::vector<EntryRow>& entries) {
+  std::vector<std::pair<AddressRow, std::string>> rows;
+  for (const auto& entry : entries) {
+    const auto& hosts = report.upstreams.snapshot().table->text.targets[entry.target].hosts;
+    for (auto& row : address_rows(report, entry, max_listed(entries.size()))) {
+      auto host = to_name(hosts[row.host]);
+      rows.emplace_back(std::move(row), std::move(host));
+    }
+  }
   const auto family = [&](std::string_view name, Type type, std::string_view help, auto value_of) {
     out.family("egress_dns_proxy_address_" + std::string(name), type, help);
-    for (const auto& pool : pools) {
-      for (const auto& backend : pool.backends) {
-        out.sample({{"entry", to_text(pool.local)},
-                    {"host", backend.host},
-                    {"address", to_text(backend.endpoint)}},
-                   value_of(backend));
-      }
+    for (const auto& [row, host] : rows) {
+      out.sample({{"entry", row.entry}, {"host", host}, {"address", to_text(row.endpoint)}},
+                 std::uint64_t{value_of(row)});
     }
   };
-  const auto counted = [](net::Count AddressCounts::*count) {
-    return [count](const Backend& backend) { return sum(backend.counts, count); };
+  const auto counted = [](std::uint64_t AddressTotals::*count) {
+    return [count](const AddressRow& row) { return row.totals.*count; };
   };
-  family("up", Type::gauge, "By the last check.", [&](const Backend& backend) {
-    return std::uint64_t{report.is_up(backend.endpoint) ? 1U : 0U};
-  });
-  family("connections", Type::gauge, "Connections and flows, open now.", open_connections);
-  family("connections_total", Type::counter, "Connections and flows made.",
-         counted(&AddressCounts::connections));
+  family("up", Type::gauge, "By the last check.",
+         [](const AddressRow& row) { return row.is_up ? 1U : 0U; });
+  family("connections", Type::gauge, "Connections and flows, open now.",
+         [](const AddressRow& row) { return row.totals.open(); });
+  family("connections_total", Type::counter, "Connections and flows established.",
+         counted(&AddressTotals::connections));
   family("failures_total", Type::counter, "Attempts that failed.",
-         counted(&AddressCounts::failures));
+         counted(&AddressTotals::failures));
   family("sent_bytes_total", Type::counter, "To this address.",
-         counted(&AddressCounts::to_upstream));
+         counted(&AddressTotals::to_upstream));
   family("received_bytes_total", Type::counter, "From this address.",
-         counted(&AddressCounts::to_client));
+         counted(&AddressTotals::to_client));
 }
 
 double seconds_since(NameState::Clock::time_point time) {
@@ -89,10 +130,10 @@ double seconds_since(NameState::Clock::time_point time) {
 }
 
 void append_names(MetricsText& out, const Report& report) {
-  const auto& names = report.directory.names();
+  const auto& names = report.upstreams.directory().names();
   out.family("egress_dns_proxy_resolve_age_seconds", Type::gauge,
-             "Since DNS said what is in use; only for names that have an answer.");
-  for (const auto& target : report.table.targets) {
+             "Since the last good answer; only for names that have one.");
+  for (const auto& target : report.upstreams.snapshot().table->text.targets) {
     for (const auto& host : target.hosts) {
       const auto state = host.is_name() ? names.find(host.name()) : names.end();
       if (state == names.end() || !state->second.has_answered) continue;
@@ -106,11 +147,13 @@ void append_names(MetricsText& out, const Report& report) {
     for (const auto& [host, state] : names)
       out.sample({{"host", host}}, std::uint64_t{value_of(state)});
   };
-  family("name_stale", Type::gauge, "1 while the last question failed.",
+  family("name_resolved", Type::gauge, "1 while the name has an address.",
+         [](const NameState& state) { return state.addresses->empty() ? 0U : 1U; });
+  family("name_stale", Type::gauge, "1 while the last query failed.",
          [](const NameState& state) { return state.is_stale ? 1U : 0U; });
-  family("resolve_failures_total", Type::counter, "Questions that failed.",
+  family("resolve_failures_total", Type::counter, "Queries that failed.",
          [](const NameState& state) { return state.failures; });
-  family("answer_changes_total", Type::counter, "Answers that were another than before.",
+  family("answer_changes_total", Type::counter, "Answers that differ from the one before.",
          [](const NameState& state) { return state.changes; });
 }
 
@@ -118,63 +161,61 @@ void append_names(MetricsText& out, const Report& report) {
 
 std::string to_metrics(const Report& report) {
   MetricsText out;
-  append_entries(out, report);
-  append_addresses(out, report);
+  const auto entries = entry_rows(report);
+  append_entries(out, report, entries);
+  append_addresses(out, report, entries);
   append_names(out, report);
   const auto gauge = [&](std::string_view name, std::string_view help, std::uint64_t value) {
     out.family("egress_dns_proxy_" + std::string(name), Type::gauge, help).sample({}, value);
   };
   gauge("connections", "TCP clients, connected now.", report.connections);
-  gauge("connections_limit", "TCP clients at once, at most.", report.connections_limit);
+  gauge("connections_limit", "Maximum number of TCP clients at once.", report.connections_limit);
   gauge("udp_flows", "UDP flows now.", report.udp_flows);
-  gauge("table_refused", "1 while the table's file has errors and an older table is in force.",
+  gauge("udp_flows_limit", "Maximum number of UDP flows at once.", report.udp_flows_limit);
+  gauge("table_refused", "1 while the file's table is rejected and an older one is applied.",
         report.table_refused ? 1 : 0);
-  out.family("egress_dns_proxy_access_log_dropped_total", Type::counter, "Lines that nobody took.")
+  out.family("egress_dns_proxy_access_log_dropped_total", Type::counter, "Lines that nobody read.")
       .sample({}, report.log_dropped);
   return out.take();
 }
 
 std::string to_status(const Report& report) {
   auto entries = nlohmann::json::array();
-  for (const auto& pool : report.pools) {
-    const auto* target = find_target(report.table, pool.local);
-    if (target == nullptr) continue;
-    auto hosts = nlohmann::json::array();
-    for (const auto& host : target->hosts) {
-      const std::string name = host.is_name() ? host.name() : to_text(host.address());
-      auto addresses = nlohmann::json::array();
-      for (const auto& backend : pool.backends) {
-        if (backend.host != name) continue;
-        addresses.push_back({{"address", to_text(backend.endpoint.address)},
-                             {"up", report.is_up(backend.endpoint)},
-                             {"connections", open_connections(backend)}});
-      }
-      hosts.push_back({{"host", name},
-                       {"port", target->remote_port(pool.local.port)},
-                       {"resolved", !report.directory.addresses_of(host).empty()},
-                       {"addresses", std::move(addresses)}});
+  const auto& snapshot = report.upstreams.snapshot();
+  const auto rows = entry_rows(report);
+  for (const auto& entry : rows) {
+    const auto& target = snapshot.table->text.targets[entry.target];
+    std::vector<nlohmann::json> addresses(target.hosts.size(), nlohmann::json::array());
+    for (const auto& row : address_rows(report, entry, max_listed(rows.size()))) {
+      addresses[row.host].push_back({{"address", to_text(row.endpoint.address)},
+                                     {"up", row.is_up},
+                                     {"connections", row.totals.open()}});
     }
-    entries.push_back({{"entry", to_text(pool.local)}, {"line", target->line}, {"hosts", hosts}});
+    auto hosts = nlohmann::json::array();
+    for (std::size_t i = 0; i < target.hosts.size(); ++i) {
+      const auto& list = *snapshot.addresses[snapshot.table->hosts_of[entry.target][i]];
+      hosts.push_back({{"host", to_name(target.hosts[i])},
+                       {"port", target.remote_port(entry.local.port)},
+                       {"resolved", !list.empty()},
+                       {"addresses", std::move(addresses[i])}});
+    }
+    entries.push_back({{"entry", to_text(entry.local)},
+                       {"line", target.line},
+                       {"addresses", entry.pool.size()},
+                       {"hosts", std::move(hosts)}});
   }
   return nlohmann::json{
              {"version", kVersion},
              {"stage", report.stage},
              {"threads", report.threads},
              {"connections", {{"open", report.connections}, {"limit", report.connections_limit}}},
-             {"udp_flows", report.udp_flows},
+             {"udp_flows", {{"open", report.udp_flows}, {"limit", report.udp_flows_limit}}},
              {"table",
-              {{"source", report.table.source}, {"newer_table_refused", report.table_refused}}},
+              {{"source", snapshot.table->text.source},
+               {"newer_table_refused", report.table_refused}}},
              {"entries", std::move(entries)}}
              .dump(2) +
          "\n";
-}
-
-std::string unresolved_names(const Directory& directory) {
-  std::string names;
-  for (const auto& [name, state] : directory.names()) {
-    if (state.addresses.empty()) names += (names.empty() ? "" : ", ") + name;
-  }
-  return names.empty() ? names : "not resolved: " + names;
 }
 
 }  // namespace egress::dns

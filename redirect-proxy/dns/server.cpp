@@ -14,10 +14,9 @@
 #include "common/net/cpus.hpp"
 #include "common/net/lifecycle.hpp"
 #include "common/net/own_addresses.hpp"
-#include "redirect-proxy/dns/checker.hpp"
-#include "redirect-proxy/dns/directory.hpp"
-#include "redirect-proxy/dns/pool_builder.hpp"
+#include "redirect-proxy/dns/limits.hpp"
 #include "redirect-proxy/dns/report.hpp"
+#include "redirect-proxy/dns/upstreams.hpp"
 #include "redirect-proxy/dns/worker.hpp"
 
 namespace egress::dns {
@@ -28,17 +27,6 @@ namespace {
 
 constexpr std::chrono::seconds kReloadInterval(1);
 
-std::size_t connection_limit(const DnsProxyConfig& config, std::size_t threads) {
-  const auto files = net::raise_file_limit();
-  if (config.connections > 0) return config.connections;
-  std::size_t listeners = 0;
-  for (const auto& target : config.table.targets) listeners += target.local.size() * threads;
-  return net::connections_for(
-      {.files = files,
-       .per_connection = 2,
-       .reserved = 128 + listeners + std::min(config.udp_flows, files / 4)});
-}
-
 class Server {
  public:
   Server(DnsProxyConfig config, const ServerHooks& hooks)
@@ -46,12 +34,12 @@ class Server {
         hooks_(hooks),
         thread_count_(config_.threads == 0 ? net::usable_cpus() : config_.threads),
         log_(STDOUT_FILENO),
-        slots_(connection_limit(config_, thread_count_)),
-        builder_(thread_count_),
+        files_(net::raise_file_limit()),
+        limits_(share_descriptors(config_, config_.table, files_, thread_count_)),
+        slots_(limits_.connections),
+        extra_attempts_(limits_.extra_attempts),
         table_file_(config_.table_path),
         reload_timer_(io_),
-        checker_(io_, {.interval = config_.check_interval},
-                 [this](const Endpoint& endpoint, bool up) { on_check(endpoint, up); }),
         lifecycle_(io_, {.drain = config_.drain}, lifecycle_hooks(),
                    [this] { return slots_.used() == 0; }) {}
 
@@ -59,10 +47,9 @@ class Server {
     if (auto opened = open(); !opened) return opened;
     for (auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
     lifecycle_.set_ready();
-    hooks_.info("serving " + std::to_string(snapshot_->size()) + " ports by " +
+    hooks_.info("serving " + std::to_string(uses_.size()) + " ports by " +
                 std::to_string(workers_.size()) + " threads, at most " +
                 std::to_string(slots_.limit()) + " clients");
-    directory_->follow(config_.table);
     watch_table();
     io_.run();
     for (auto& worker : workers_) worker->stop();
@@ -86,18 +73,53 @@ class Server {
 
   Result<void> open() {
     outside_ = net::read_addresses_of(config_.outside_interface);
-    auto directory = Directory::make(
-        io_, {net::resolver_options(config_.dns), config_.hold_gone},
-        {.on_change = [this] { publish(); }, .info = hooks_.info, .warn = hooks_.warn});
-    if (!directory) return directory.error();
-    directory_ = std::move(*directory);
-    snapshot_ = build();
-    checker_.set(tcp_endpoints(*snapshot_));
-    for (std::size_t i = 0; i < thread_count_; ++i) {
+    auto upstreams =
+        Upstreams::make(io_, config_, limits_.checks,
+                        {.publish = [this](auto snapshot) { publish(std::move(snapshot)); },
+                         .info = hooks_.info,
+                         .warn = hooks_.warn});
+    if (!upstreams) return upstreams.error();
+    upstreams_ = std::move(*upstreams);
+    for (std::size_t i = 0; i < thread_count_; ++i)
       workers_.push_back(std::make_unique<Worker>(shared_, i));
-      if (auto opened = workers_.back()->open(snapshot_); !opened) return opened;
-    }
+    if (auto applied = apply(config_.table); !applied) return applied;
     return open_admin();
+  }
+
+  // Whole or not at all: nothing is changed before all ports of all workers are bound.
+  Result<void> apply(TargetTable text) {
+    std::vector<LocalPort> added;
+    std::map<LocalPort, EntryUses> uses;
+    for (const auto local : local_ports(text)) {
+      const auto known = uses_.find(local);
+      if (known == uses_.end()) added.push_back(local);
+      uses.emplace(local, known == uses_.end() ? make_entry_uses(thread_count_) : known->second);
+    }
+    std::vector<OpenPorts> opened;
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      auto ports = workers_[i]->open(added);
+      if (!ports) return ports.error();
+      for (auto& [local, port] : *ports) port.use = uses.at(local)[i];
+      opened.push_back(std::move(*ports));
+    }
+    uses_ = std::move(uses);
+    limits_ = share_descriptors(config_, text, files_, thread_count_);
+    for (const auto& warning : limits_.warnings) hooks_.warn(warning);
+    slots_.set_limit(limits_.connections);
+    const auto snapshot = upstreams_->set_table(make_table(std::move(text)));
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+      workers_[i]->adopt({snapshot, std::move(opened[i]), max_flows(i)});
+    return {};
+  }
+
+  void publish(const std::shared_ptr<const Snapshot>& snapshot) {
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+      workers_[i]->adopt({snapshot, {}, max_flows(i)});
+  }
+
+  // A worker's part of the flows.
+  std::size_t max_flows(std::size_t worker) const {
+    return limits_.udp_flows / thread_count_ + (worker < limits_.udp_flows % thread_count_ ? 1 : 0);
   }
 
   Result<void> open_admin() {
@@ -125,47 +147,23 @@ class Server {
 
   std::string not_ready_because() const {
     const auto stage = lifecycle_.not_ready_because();
-    return stage.empty() ? unresolved_names(*directory_) : stage;
+    return stage.empty() ? upstreams_->not_ready_because() : stage;
   }
 
   Report report() {
     std::size_t flows = 0;
     for (const auto& worker : workers_) flows += worker->flows();
     const auto why = not_ready_because();
-    return {.table = config_.table,
-            .pools = *snapshot_,
-            .directory = *directory_,
-            .is_up = [this](const Endpoint& endpoint) { return checker_.is_up(endpoint); },
+    return {.upstreams = *upstreams_,
+            .uses = uses_,
             .stage = why.empty() ? "ready" : why,
             .threads = workers_.size(),
             .connections = slots_.used(),
             .connections_limit = slots_.limit(),
             .udp_flows = flows,
+            .udp_flows_limit = limits_.udp_flows,
             .log_dropped = log_.dropped(),
             .table_refused = table_refused_};
-  }
-
-  Snapshot build() {
-    return builder_.build(
-        config_.table, [this](const Host& host) { return directory_->addresses_of(host); },
-        [this](const Endpoint& endpoint) { return checker_.is_up(endpoint); });
-  }
-
-  void publish() {
-    snapshot_ = build();
-    checker_.set(tcp_endpoints(*snapshot_));
-    for (auto& worker : workers_) worker->adopt(snapshot_);
-  }
-
-  void on_check(const Endpoint& endpoint, bool up) {
-    const auto was = std::find_if(health_.begin(), health_.end(),
-                                  [&](const auto& each) { return each.first == endpoint; });
-    if (was == health_.end() ? !up : was->second != up) {
-      up ? hooks_.info(to_text(endpoint) + " is up again")
-         : hooks_.warn(to_text(endpoint) + " is down: it takes no connection");
-    }
-    health_[endpoint] = up;
-    for (auto& worker : workers_) worker->set_health(endpoint, up);
   }
 
   void watch_table() {
@@ -178,18 +176,19 @@ class Server {
 
   void read_table_again() {
     Diagnostics diagnostics;
-    auto table = read_table(
-        Environment({{"EGRESS_DNS_PROXY_DESTINATION_FILE", config_.table_path}}), diagnostics);
-    table_refused_ = diagnostics.has_errors();
-    if (table_refused_) {
-      hooks_.error("the table stays as it was, for the file that changed has errors\n" +
-                   diagnostics.to_text(Severity::error));
-      return;
-    }
-    config_.table = std::move(table);
-    directory_->follow(config_.table);
-    publish();
-    hooks_.info("new table: " + std::to_string(snapshot_->size()) + " ports");
+    auto table =
+        read_table(Environment({{"EGRESS_DNS_PROXY_DESTINATION_FILE", config_.table_path}}),
+                   config_.admin, diagnostics);
+    if (diagnostics.has_errors()) return reject(diagnostics.to_text(Severity::error));
+    const auto applied = apply(std::move(table));
+    if (!applied) return reject(to_text(applied.error()) + "\n");
+    table_refused_ = false;
+    hooks_.info("new table applied: " + std::to_string(uses_.size()) + " ports");
+  }
+
+  void reject(const std::string& why) {
+    table_refused_ = true;
+    hooks_.error("changed table rejected, the one before stays applied\n" + why);
   }
 
   DnsProxyConfig config_;
@@ -197,27 +196,28 @@ class Server {
   const std::size_t thread_count_;
   std::vector<IpAddress> outside_;  // sorted; as they were at the start
   net::AccessLog log_;
+  const std::size_t files_;  // the limit of open ones
+  Limits limits_;
   net::ConnectionSlots slots_;
+  net::ConnectionSlots extra_attempts_;
   const Worker::Shared shared_{
       .config = config_,
       .log = log_,
       .slots = slots_,
+      .extra_attempts = extra_attempts_,
+      .health = [this](Protocol protocol) -> Health& { return upstreams_->health(protocol); },
       .is_outside =
           [this](const IpAddress& local) {
             return std::binary_search(outside_.begin(), outside_.end(), local);
           },
-      .error = [this](std::string_view text) { hooks_.error(text); },
-      .udp_flows = std::max<std::size_t>(1, config_.udp_flows / thread_count_)};
-  PoolBuilder builder_;
+      .max_pipes = limits_.pipes / thread_count_};
   FileWatch table_file_;
   bool table_refused_ = false;
   asio::io_context io_;  // of the main thread: signals, names, checks, endpoint, reload
   asio::steady_timer reload_timer_;
-  std::unique_ptr<Directory> directory_;
-  Checker checker_;
-  std::map<Endpoint, bool> health_;  // what was told last
+  std::unique_ptr<Upstreams> upstreams_;
+  std::map<LocalPort, EntryUses> uses_;  // of each entry
   net::Lifecycle lifecycle_;
-  Snapshot snapshot_;
   std::vector<net::AdminServer> admins_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;

@@ -181,6 +181,15 @@ TargetTable parse_targets(const NamedText& text, Diagnostics& diagnostics) {
   return TableParser(text, diagnostics).parse();
 }
 
+std::vector<LocalPort> local_ports(const TargetTable& table) {
+  std::vector<LocalPort> ports;
+  for (const auto& target : table.targets) {
+    for (std::uint32_t port = target.local.first; port <= target.local.last; ++port)
+      ports.push_back({target.protocol, static_cast<std::uint16_t>(port)});
+  }
+  return ports;
+}
+
 const Target* find_target(const TargetTable& table, LocalPort local) {
   for (const auto& target : table.targets) {
     if (target.protocol == local.protocol && target.local.contains(local.port)) return &target;
@@ -192,11 +201,15 @@ std::string to_text(const LocalPort& local) {
   return std::string(to_text(local.protocol)) + "/" + std::to_string(local.port);
 }
 
+std::string to_name(const Host& host) {
+  return host.is_address() ? to_text(host.address()) : host.name();
+}
+
 std::string to_text(const Target& target) {
   std::string text = to_text(target.local) + " " + std::string(to_text(target.protocol)) + " ";
   for (const auto& host : target.hosts) {
     if (&host != &target.hosts.front()) text += ",";
-    text += host.is_address() ? to_text(host.address()) : host.name();
+    text += to_name(host);
   }
   if (target.remote != target.local) text += " " + to_text(target.remote);
   return text;

@@ -59,8 +59,14 @@ struct TargetTable {
 // afterwards.
 TargetTable parse_targets(const NamedText& text, Diagnostics& diagnostics);
 
+// All ports that the entries listen on.
+std::vector<LocalPort> local_ports(const TargetTable& table);
+
 // What takes connections to this port, or null.
 const Target* find_target(const TargetTable& table, LocalPort local);
+
+// As a table spells it: IPv6 without brackets.
+std::string to_name(const Host& host);
 
 // "8080 tcp db.example.com,192.0.2.7 5432".
 std::string to_text(const Target& target);

@@ -45,7 +45,7 @@ class Session final : public net::RelayObserver {
     record_.time = std::chrono::system_clock::now();
     record_.client = peer;
     record_.local = entry_->local;
-    entry_->counts->connections.add();
+    entry_->use->connections.add();
   }
 
   // A connection to the upstream; none where all attempts failed.
@@ -60,10 +60,10 @@ class Session final : public net::RelayObserver {
   void on_end(net::RelayEnd how, const net::RelayBytes& bytes) override {
     record_.to_upstream = bytes.to_upstream;
     record_.to_client = bytes.to_client;
-    counts_->to_upstream.add(bytes.to_upstream);
-    counts_->to_client.add(bytes.to_client);
-    counts_->closed.add();
-    entry_->balancer.closed(*record_.upstream);
+    use_->to_upstream.add(bytes.to_upstream);
+    use_->to_client.add(bytes.to_client);
+    use_->closed.add();
+    --use_->under_way;
     end(net::to_text(how));
   }
 
@@ -72,34 +72,59 @@ class Session final : public net::RelayObserver {
     const auto used = duration_cast<milliseconds>(steady_clock::now() - began_);
     return std::max(worker_.config().connect - used, milliseconds(0));
   }
+  asio::awaitable<net::ConnectOutcome> try_all(const std::vector<Choice>& choices);
   void count_failures(const std::vector<net::FailedAttempt>& failed);
   void count_failure(const Endpoint& endpoint);
-  void count_silent(const std::vector<Endpoint>& candidates, const net::ConnectOutcome& outcome);
+  void count_silent(const std::vector<Choice>& choices, const net::ConnectOutcome& outcome);
   void take(const Endpoint& endpoint);
 
   Worker& worker_;
   std::shared_ptr<Entry> entry_;
   net::ConnectionSlot slot_;
-  std::shared_ptr<AddressCounts> counts_;  // of the address connected to
+  std::shared_ptr<AddressUse> use_;  // of the address connected to
   steady_clock::time_point began_;
   ConnectionRecord record_;
 };
+
+// `choices` is not empty. An attempt counts as a connection while it lasts, so that many clients at
+// once do not all choose the same address.
+asio::awaitable<net::ConnectOutcome> Session::try_all(const std::vector<Choice>& choices) {
+  std::vector<Endpoint> endpoints;
+  for (const auto& choice : choices) endpoints.push_back(choice.endpoint);
+  net::ConnectOptions options{.deadline = left(), .attempt_delay = kAttemptDelay};
+  std::vector<net::ConnectionSlot> extra;
+  for (std::size_t i = 1; i < endpoints.size(); ++i) {
+    auto slot = worker_.shared().extra_attempts.take();
+    // Without descriptors for attempts side by side, one comes after the other.
+    if (!slot) options.attempt_delay = options.deadline;
+    if (!slot) break;
+    extra.push_back(std::move(*slot));
+  }
+  const auto first = worker_.use_of(*entry_, endpoints.front().address);
+  ++first->under_way;
+  auto outcome = co_await net::connect(std::move(endpoints), options);
+  --first->under_way;
+  co_return outcome;
+}
 
 asio::awaitable<std::optional<asio::ip::tcp::socket>> Session::connect() {
   std::optional<asio::ip::tcp::socket> socket;
   asio::steady_timer pause(worker_.io());
   std::size_t attempts = worker_.config().retries + 1;
   while (attempts > 0 && left().count() > 0) {
-    auto candidates = entry_->balancer.choose(steady_clock::now(), attempts);
-    if (candidates.empty()) break;
-    attempts -= candidates.size();
-    const net::ConnectOptions options{.deadline = left(), .attempt_delay = kAttemptDelay};
-    entry_->balancer.trying(candidates.front());
-    auto outcome = co_await net::connect(candidates, options);
-    entry_->balancer.closed(candidates.front());
+    const auto snapshot = entry_->snapshot;
+    const auto target = entry_->target;
+    const auto choices = worker_.choose(*entry_, attempts);
+    if (choices.empty()) break;
+    attempts -= choices.size();
+    auto outcome = co_await try_all(choices);
     count_failures(outcome.failed);
     if (outcome.ok()) {
-      count_silent(candidates, outcome);
+      count_silent(choices, outcome);
+      const auto chosen = std::find_if(choices.begin(), choices.end(), [&](const Choice& choice) {
+        return choice.endpoint == outcome.endpoint;
+      });
+      record_.host = to_name(snapshot->table->text.targets[target].hosts[chosen->host]);
       take(outcome.endpoint);
       socket = std::move(outcome.socket);
       break;
@@ -114,40 +139,34 @@ asio::awaitable<std::optional<asio::ip::tcp::socket>> Session::connect() {
 void Session::count_failures(const std::vector<net::FailedAttempt>& failed) {
   if (failed.empty()) return;
   record_.failed += (record_.failed.empty() ? "" : "; ") + net::to_text(failed);
-  for (const auto& attempt : failed) count_failure(attempt.endpoint);
+  for (const auto& attempt : failed) {
+    if (concerns_endpoint(attempt.error.value())) count_failure(attempt.endpoint);
+  }
 }
 
-// Those that were tried before the one that answered, and said nothing.
-void Session::count_silent(const std::vector<Endpoint>& candidates,
-                           const net::ConnectOutcome& outcome) {
-  for (const auto& candidate : candidates) {
-    if (candidate == outcome.endpoint) break;
+// Those that were tried before the one that answered, and did not answer.
+void Session::count_silent(const std::vector<Choice>& choices, const net::ConnectOutcome& outcome) {
+  for (const auto& choice : choices) {
+    if (choice.endpoint == outcome.endpoint) break;
     const bool has_failed =
         std::any_of(outcome.failed.begin(), outcome.failed.end(),
-                    [&](const auto& attempt) { return attempt.endpoint == candidate; });
-    if (!has_failed) count_failure(candidate);
+                    [&](const auto& attempt) { return attempt.endpoint == choice.endpoint; });
+    if (!has_failed) count_failure(choice.endpoint);
   }
 }
 
 void Session::count_failure(const Endpoint& endpoint) {
-  entry_->balancer.failed(endpoint, steady_clock::now());
-  const auto member = entry_->members.find(endpoint);
-  if (member != entry_->members.end()) member->second.counts->failures.add();
+  worker_.health(*entry_).failed(endpoint, steady_clock::now());
+  worker_.use_of(*entry_, endpoint.address)->failures.add();
 }
 
 void Session::take(const Endpoint& endpoint) {
   record_.upstream = endpoint;
   record_.connect = duration_cast<milliseconds>(steady_clock::now() - began_);
-  entry_->balancer.connected(endpoint);
-  const auto member = entry_->members.find(endpoint);
-  // It may have left the pool while the connection was made.
-  if (member != entry_->members.end()) {
-    record_.host = member->second.host;
-    counts_ = member->second.counts;
-  } else {
-    counts_ = std::make_shared<AddressCounts>();
-  }
-  counts_->connections.add();
+  worker_.health(*entry_).connected(endpoint);
+  use_ = worker_.use_of(*entry_, endpoint.address);
+  use_->connections.add();
+  ++use_->under_way;
 }
 
 asio::awaitable<void> serve(Worker& worker, std::shared_ptr<Entry> entry, net::Accepted accepted) {
@@ -155,15 +174,15 @@ asio::awaitable<void> serve(Worker& worker, std::shared_ptr<Entry> entry, net::A
   error_code error;
   const auto local = accepted.socket.local_endpoint(error);
   if (error || worker.shared().is_outside(net::to_ip_address(local.address()))) {
-    entry->counts->refused.add();
+    entry->use->refused.add();
     session->end("refused");
     reset(accepted.socket);
     co_return;
   }
   auto upstream = co_await session->connect();
   if (!upstream) {
-    entry->counts->failures.add();
-    session->end(entry->balancer.size() == 0 ? "not_resolved" : "no_connection");
+    entry->use->failures.add();
+    session->end(entry->pool().size() == 0 ? "not_resolved" : "no_connection");
     reset(accepted.socket);
     co_return;
   }

@@ -1,4 +1,4 @@
-// The flows of a UDP entry: which exchange with an upstream a datagram of a client belongs to. A
+// The UDP flows of a worker: which exchange with an upstream a datagram of a client belongs to. A
 // flow ends when nothing has passed for a while, or, where there are too many, when it is the one
 // unused for the longest. Pure: time is a parameter; holds whatever stands for the exchange.
 #pragma once
@@ -68,6 +68,14 @@ class UdpFlows {
     order_.erase(found->second);
     by_key_.erase(found);
     return value;
+  }
+
+  // Returns what has to go.
+  std::vector<Value> set_most(std::size_t most) {
+    limits_.most = most;
+    std::vector<Value> gone;
+    while (order_.size() > most) gone.push_back(std::move(*erase(FlowKey(order_.front().key))));
+    return gone;
   }
 
   // Those whose time is over. To be called now and then.

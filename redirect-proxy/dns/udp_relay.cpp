@@ -30,53 +30,61 @@ std::span<char> scratch() {
 
 }  // namespace
 
-// Where clients send to.
-class UdpRelay::Socket {
+// An entry and where its clients send to. Kept alive by its waits.
+class UdpRelay::Port {
  public:
-  Socket(asio::io_context& io, Family family, int descriptor)
-      : socket(io, family == Family::v4 ? udp::v4() : udp::v6(), descriptor) {}
+  std::shared_ptr<Entry> entry;
+  std::vector<udp::socket> sockets;  // empty: closed
+};
 
-  udp::socket socket;
+struct UdpRelay::Arrival {
+  const std::shared_ptr<Port>& port;
+  std::size_t socket;
+  FlowKey key;
+  std::string_view bytes;
 };
 
 // One client's exchange with one address. Kept alive by its waits.
 class UdpRelay::Flow : public std::enable_shared_from_this<Flow> {
  public:
-  Flow(UdpRelay& relay, Socket& client_side, const FlowKey& its_key, const Endpoint& upstream,
-       const Entry::Member& member)
-      : key(its_key),
-        counts(member.counts),
+  Flow(UdpRelay& relay, const Arrival& arrival, const Endpoint& upstream)
+      : key(arrival.key),
+        entry(arrival.port->entry),
+        use(relay.worker_.use_of(*entry, upstream.address)),
         began(steady_clock::now()),
         relay_(&relay),
-        client_side_(client_side),
+        port_(arrival.port),
+        socket_(arrival.socket),
         upstream_(relay.worker_.io()) {
     record.time = std::chrono::system_clock::now();
     record.client = key.client;
-    record.local = relay.entry_.local;
-    record.host = member.host;
+    record.local = entry->local;
     record.upstream = upstream;
   }
 
-  // False where the kernel knows no way there, or there are no files left.
-  bool connect() {
+  // The error is of the kernel: it knows no way there, or there are no descriptors left.
+  error_code connect() {
     error_code error;
     const auto to = net::to_asio(*record.upstream);
     const udp::endpoint peer(to.address(), to.port());
     upstream_.open(peer.protocol(), error);
     if (!error) upstream_.connect(peer, error);
     if (!error) upstream_.native_non_blocking(true, error);
-    return !error;
+    return error;
   }
 
   void start() { wait(); }
 
-  // False where the last datagram was refused (ICMP), or this one cannot be sent.
+  // False where the last datagram was refused (ICMP), or this one cannot be sent there.
   bool send(std::string_view datagram) {
     const auto sent = ::send(upstream_.native_handle(), datagram.data(), datagram.size(),
                              MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EMSGSIZE;
+    if (sent < 0) {
+      return errno == EAGAIN || errno == EWOULDBLOCK || errno == EMSGSIZE ||
+             !concerns_endpoint(errno);
+    }
     record.to_upstream += datagram.size();
-    counts->to_upstream.add(datagram.size());
+    use->to_upstream.add(datagram.size());
     return true;
   }
 
@@ -87,8 +95,9 @@ class UdpRelay::Flow : public std::enable_shared_from_this<Flow> {
   }
 
   const FlowKey key;
-  std::shared_ptr<AddressCounts> counts;
-  steady_clock::time_point began;
+  const std::shared_ptr<Entry> entry;
+  const std::shared_ptr<AddressUse> use;
+  const steady_clock::time_point began;
   ConnectionRecord record;
 
  private:
@@ -107,10 +116,12 @@ class UdpRelay::Flow : public std::enable_shared_from_this<Flow> {
       if (size < 0) return refuse();
       const std::string_view datagram(buffer.data(), static_cast<std::size_t>(size));
       relay_->flows_.find(key, steady_clock::now());  // used now
-      if (!send_from(client_side_.socket.native_handle(), key.local.address, key.client, datagram))
+      if (record.to_client == 0) relay_->worker_.health(*entry).connected(*record.upstream);
+      auto& client_side = port_->sockets[socket_];
+      if (!send_from(client_side.native_handle(), key.local.address, key.client, datagram))
         continue;
       record.to_client += datagram.size();
-      counts->to_client.add(datagram.size());
+      use->to_client.add(datagram.size());
     }
     wait();
   }
@@ -118,82 +129,93 @@ class UdpRelay::Flow : public std::enable_shared_from_this<Flow> {
   // The address does not take datagrams: the client's next one goes elsewhere.
   void refuse() {
     auto& relay = *relay_;
-    relay.entry_.balancer.failed(*record.upstream, steady_clock::now());
-    counts->failures.add();
+    relay.worker_.health(*entry).failed(*record.upstream, steady_clock::now());
+    use->failures.add();
     relay.flows_.erase(key);
     relay.end(shared_from_this(), "upstream_error");
   }
 
   UdpRelay* relay_;  // null: ended
-  Socket& client_side_;
+  std::shared_ptr<Port> port_;
+  std::size_t socket_;  // of the port
   udp::socket upstream_;
 };
 
-Result<std::unique_ptr<UdpRelay>> UdpRelay::open(Worker& worker, Entry& entry) {
-  std::unique_ptr<UdpRelay> relay(new UdpRelay(worker, entry));
-  for (const auto family : {Family::v4, Family::v6}) {
-    const auto descriptor = open_udp(family, entry.local.port);
-    if (!descriptor) return descriptor.error();
-    if (*descriptor)
-      relay->sockets_.push_back(std::make_unique<Socket>(worker.io(), family, **descriptor));
-  }
-  for (auto& socket : relay->sockets_) relay->receive(*socket);
-  return relay;
+UdpRelay::UdpRelay(Worker& worker)
+    : worker_(worker), flows_({.most = 1, .idle = worker.config().udp_idle}) {}
+
+UdpRelay::~UdpRelay() { close(); }
+
+void UdpRelay::add(std::shared_ptr<Entry> entry, std::vector<udp::socket> sockets) {
+  const auto port = std::make_shared<Port>(Port{std::move(entry), std::move(sockets)});
+  ports_[port->entry->local] = port;
+  for (std::size_t i = 0; i < port->sockets.size(); ++i) receive(port, i);
 }
 
-UdpRelay::UdpRelay(Worker& worker, Entry& entry)
-    : worker_(worker),
-      entry_(entry),
-      flows_({.most = worker.shared().udp_flows, .idle = worker.config().udp_idle}) {}
-
-UdpRelay::~UdpRelay() {
-  for (auto& flow : flows_.take_all()) end(flow, "aborted");
+void UdpRelay::remove(LocalPort local) {
+  const auto found = ports_.find(local);
+  if (found == ports_.end()) return;
+  const auto port = found->second;
+  ports_.erase(found);
+  const auto is_of_port = [&](const auto& flow) { return flow->entry == port->entry; };
+  for (const auto& flow : flows_.take_if(is_of_port)) end(flow, "aborted");
+  port->sockets.clear();
 }
 
-void UdpRelay::receive(Socket& socket) {
-  socket.socket.async_wait(udp::socket::wait_read, [this, &socket](error_code error) {
-    if (error) return;  // closed: this object is gone
+void UdpRelay::close() {
+  while (!ports_.empty()) remove(ports_.begin()->first);
+}
+
+void UdpRelay::receive(const std::shared_ptr<Port>& port, std::size_t socket) {
+  port->sockets[socket].async_wait(udp::socket::wait_read, [this, port, socket](error_code error) {
+    if (error || port->sockets.empty()) return;
     for (int i = 0; i < kDatagramsInARow; ++i) {
-      const auto datagram = receive_from(socket.socket.native_handle(), scratch());
+      const auto datagram = receive_from(port->sockets[socket].native_handle(), scratch());
       if (!datagram) break;
-      if (worker_.shared().is_outside(datagram->to)) {
-        entry_.counts->refused.add();
+      const Endpoint local{datagram->to, port->entry->local.port};
+      if (worker_.shared().is_outside(local.address)) {
+        port->entry->use->refused.add();
         continue;
       }
-      pass(socket, {datagram->from, {datagram->to, entry_.local.port}}, datagram->bytes);
+      pass({port, socket, {datagram->from, local}, datagram->bytes});
     }
-    receive(socket);
+    receive(port, socket);
   });
 }
 
-void UdpRelay::pass(Socket& socket, const FlowKey& key, std::string_view datagram) {
+void UdpRelay::pass(const Arrival& arrival) {
   const auto now = steady_clock::now();
+  auto& entry = *arrival.port->entry;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    auto* known = flows_.find(key, now);
-    const auto flow = known != nullptr ? *known : make_flow(socket, key);
+    auto* known = flows_.find(arrival.key, now);
+    const auto flow = known != nullptr ? *known : make_flow(arrival);
     if (!flow) break;
-    if (flow->send(datagram)) return;
-    entry_.balancer.failed(*flow->record.upstream, now);
-    flow->counts->failures.add();
-    flows_.erase(key);
+    if (flow->send(arrival.bytes)) return;
+    worker_.health(entry).failed(*flow->record.upstream, now);
+    flow->use->failures.add();
+    flows_.erase(arrival.key);
     end(flow, "upstream_error");
   }
-  entry_.counts->failures.add();
+  entry.use->failures.add();
 }
 
-std::shared_ptr<UdpRelay::Flow> UdpRelay::make_flow(Socket& socket, const FlowKey& key) {
-  entry_.counts->connections.add();
+std::shared_ptr<UdpRelay::Flow> UdpRelay::make_flow(const Arrival& arrival) {
+  auto& entry = *arrival.port->entry;
+  entry.use->connections.add();
   const auto now = steady_clock::now();
-  for (const auto& endpoint : entry_.balancer.choose(now, worker_.config().retries + 1)) {
-    auto flow = std::make_shared<Flow>(*this, socket, key, endpoint, entry_.members.at(endpoint));
-    if (!flow->connect()) {
-      entry_.balancer.failed(endpoint, now);
-      flow->counts->failures.add();
+  for (const auto& choice : worker_.choose(entry, worker_.config().retries + 1)) {
+    auto flow = std::make_shared<Flow>(*this, arrival, choice.endpoint);
+    if (const auto error = flow->connect()) {
+      if (!concerns_endpoint(error.value())) break;
+      worker_.health(entry).failed(choice.endpoint, now);
+      flow->use->failures.add();
       continue;
     }
-    if (const auto gone = flows_.insert(key, flow, now)) end(*gone, "replaced");
-    entry_.balancer.connected(endpoint);
-    flow->counts->connections.add();
+    const auto& target = entry.snapshot->table->text.targets[entry.target];
+    flow->record.host = to_name(target.hosts[choice.host]);
+    if (const auto gone = flows_.insert(arrival.key, flow, now)) end(*gone, "replaced");
+    flow->use->connections.add();
+    ++flow->use->under_way;
     worker_.flow_count().add();
     flow->start();
     return flow;
@@ -201,9 +223,13 @@ std::shared_ptr<UdpRelay::Flow> UdpRelay::make_flow(Socket& socket, const FlowKe
   return nullptr;
 }
 
-void UdpRelay::keep(const std::unordered_map<Endpoint, Entry::Member>& members) {
-  const auto is_gone = [&](const std::shared_ptr<Flow>& flow) {
-    return !members.contains(*flow->record.upstream);
+void UdpRelay::set_max_flows(std::size_t max) {
+  for (const auto& flow : flows_.set_most(max)) end(flow, "replaced");
+}
+
+void UdpRelay::end_gone() {
+  const auto is_gone = [](const std::shared_ptr<Flow>& flow) {
+    return !flow->entry->pool().contains(flow->record.upstream->address);
   };
   for (const auto& flow : flows_.take_if(is_gone)) end(flow, "address_gone");
 }
@@ -215,8 +241,8 @@ void UdpRelay::expire() {
 // It is in flows_ no more.
 void UdpRelay::end(const std::shared_ptr<Flow>& flow, std::string_view how) {
   flow->close();
-  flow->counts->closed.add();
-  entry_.balancer.closed(*flow->record.upstream);
+  flow->use->closed.add();
+  --flow->use->under_way;
   worker_.flow_count().subtract();
   flow->record.end = how;
   flow->record.total = duration_cast<milliseconds>(steady_clock::now() - flow->began);

@@ -1,10 +1,10 @@
-// The datagrams of one UDP entry: each client has a flow to one address, which stays the same as
-// long as the flow lives, and replies go back from the address that the client asked.
+// The UDP flows of one worker: each client has a flow to one address, which stays the same as long
+// as the flow lives, and replies go back from the address that the client sent to.
 #pragma once
 
 #include <boost/asio/ip/udp.hpp>
+#include <map>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "redirect-proxy/dns/udp_flows.hpp"
@@ -14,29 +14,33 @@ namespace egress::dns {
 
 class UdpRelay {
  public:
-  // Binds both families, or one where the pod has but one, and serves. `worker` and `entry` must
-  // outlive it. Errors (stage runtime): EADDRINUSE and its like.
-  static Result<std::unique_ptr<UdpRelay>> open(Worker& worker, Entry& entry);
-  ~UdpRelay();  // ends all flows
+  // `worker` must outlive it.
+  explicit UdpRelay(Worker& worker);
+  ~UdpRelay();
 
-  // Ends the flows to addresses that are no members any more.
-  void keep(const std::unordered_map<Endpoint, Entry::Member>& members);
-  // Ends the flows whose time is over; to be called now and then.
-  void expire();
+  // Serves these sockets from now on.
+  void add(std::shared_ptr<Entry> entry, std::vector<boost::asio::ip::udp::socket> sockets);
+  // Closes its sockets and ends its flows.
+  void remove(LocalPort local);
+  void close();  // all of them
+
+  // Of all entries together: beyond it the flow unused for the longest ends.
+  void set_max_flows(std::size_t max);
+  void end_gone();  // flows to addresses that left their entry
+  void expire();    // flows whose time is over; to be called now and then
 
  private:
-  class Socket;
+  class Port;
   class Flow;
+  struct Arrival;  // a datagram, and where it came in
 
-  UdpRelay(Worker& worker, Entry& entry);
-  void receive(Socket& socket);
-  void pass(Socket& socket, const FlowKey& key, std::string_view datagram);
-  std::shared_ptr<Flow> make_flow(Socket& socket, const FlowKey& key);
+  void receive(const std::shared_ptr<Port>& port, std::size_t socket);
+  void pass(const Arrival& arrival);
+  std::shared_ptr<Flow> make_flow(const Arrival& arrival);
   void end(const std::shared_ptr<Flow>& flow, std::string_view how);
 
   Worker& worker_;
-  Entry& entry_;
-  std::vector<std::unique_ptr<Socket>> sockets_;
+  std::map<LocalPort, std::shared_ptr<Port>> ports_;
   UdpFlows<std::shared_ptr<Flow>> flows_;
 };
 

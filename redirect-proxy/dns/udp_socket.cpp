@@ -9,6 +9,10 @@
 #include <cstring>
 
 namespace egress::dns {
+
+namespace asio = boost::asio;
+using asio::ip::udp;
+
 namespace {
 
 // Room for one in_pktinfo or in6_pktinfo.
@@ -88,9 +92,8 @@ bool set_option(int descriptor, int level, int option) {
   return ::setsockopt(descriptor, level, option, &on, sizeof on) == 0;
 }
 
-}  // namespace
-
-Result<std::optional<int>> open_udp(Family family, std::uint16_t port) {
+// The caller's; nothing where the kernel does not have the family.
+Result<std::optional<int>> open_one(Family family, std::uint16_t port) {
   const bool is_v4 = family == Family::v4;
   const int descriptor =
       ::socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -108,6 +111,19 @@ Result<std::optional<int>> open_udp(Family family, std::uint16_t port) {
   ::close(descriptor);
   if (error == EADDRNOTAVAIL && !is_v4) return std::optional<int>();
   return make_errno_error(ExitCode::runtime, object, error);
+}
+
+}  // namespace
+
+Result<std::vector<udp::socket>> open_udp(asio::io_context& io, std::uint16_t port) {
+  std::vector<udp::socket> sockets;
+  for (const auto family : {Family::v4, Family::v6}) {
+    const auto descriptor = open_one(family, port);
+    if (!descriptor) return descriptor.error();
+    if (*descriptor)
+      sockets.emplace_back(io, family == Family::v4 ? udp::v4() : udp::v6(), **descriptor);
+  }
+  return sockets;
 }
 
 std::optional<Datagram> receive_from(int descriptor, std::span<char> buffer) {

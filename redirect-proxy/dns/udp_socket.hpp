@@ -2,10 +2,13 @@
 // (IP_PKTINFO, ip(7); IPV6_PKTINFO, RFC 3542 §6). Waits for nothing: never blocks.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "common/endpoint.hpp"
 #include "common/result.hpp"
@@ -18,9 +21,10 @@ struct Datagram {
   IpAddress to;
 };
 
-// A socket of one family on all its addresses, with SO_REUSEPORT; the descriptor is the caller's.
-// Nothing where the kernel does not have the family. Errors (stage runtime): socket(2), bind(2).
-Result<std::optional<int>> open_udp(Family family, std::uint16_t port);
+// Sockets on all addresses, one of each family that the kernel has, with SO_REUSEPORT. Errors
+// (stage runtime): socket(2), bind(2).
+Result<std::vector<boost::asio::ip::udp::socket>> open_udp(boost::asio::io_context& io,
+                                                           std::uint16_t port);
 
 // The next datagram, if one is there. Those that were cut, being over `buffer`, are skipped.
 std::optional<Datagram> receive_from(int descriptor, std::span<char> buffer);

@@ -4,21 +4,24 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <unordered_map>
+#include <vector>
 
 #include "common/net/access_log.hpp"
 #include "common/net/deadlines.hpp"
 #include "common/net/listener.hpp"
 #include "common/net/relay.hpp"
+#include "redirect-proxy/dns/balance.hpp"
 #include "redirect-proxy/dns/config.hpp"
 #include "redirect-proxy/dns/connection_record.hpp"
-#include "redirect-proxy/dns/pools.hpp"
+#include "redirect-proxy/dns/limits.hpp"
+#include "redirect-proxy/dns/snapshot.hpp"
+#include "redirect-proxy/dns/usage.hpp"
 
 namespace egress::dns {
 
@@ -26,18 +29,23 @@ class UdpRelay;
 
 // What a worker knows of one local port. Sessions hold it past its end.
 struct Entry {
-  struct Member {
-    std::string host;
-    std::shared_ptr<AddressCounts> counts;
-  };
-
   LocalPort local;
   Balancer balancer;
-  std::unordered_map<Endpoint, Member> members;
-  std::shared_ptr<EntryCounts> counts;
-  std::unique_ptr<net::Listener> listener;  // TCP
-  std::unique_ptr<UdpRelay> udp;
+  std::shared_ptr<EntryUse> use;
+  std::shared_ptr<const Snapshot> snapshot;  // null: it is no longer in the table
+  std::size_t target = 0;                    // place in the snapshot's table
+  std::unique_ptr<net::Listener> listener;   // TCP
+
+  Pool pool() const { return snapshot ? Pool(*snapshot, target) : Pool(); }
 };
+
+// The sockets of a new entry, bound and not served yet.
+struct OpenPort {
+  std::unique_ptr<net::Listener> listener;
+  std::vector<boost::asio::ip::udp::socket> sockets;  // one of each family that the pod has
+  std::shared_ptr<EntryUse> use;
+};
+using OpenPorts = std::map<LocalPort, OpenPort>;
 
 class Worker {
  public:
@@ -46,10 +54,11 @@ class Worker {
     const DnsProxyConfig& config;
     net::AccessLog& log;
     net::ConnectionSlots& slots;
-    // Whether a client that came to this address came from outside. From any thread.
+    net::ConnectionSlots& extra_attempts;  // to connect, beside the first of a client
+    std::function<Health&(Protocol)> health;
+    // Whether a client that came to this address is of the external network. From any thread.
     std::function<bool(const IpAddress& local)> is_outside;
-    std::function<void(std::string_view)> error;  // from any thread
-    std::size_t udp_flows;                        // at once, of one worker
+    std::size_t max_pipes;  // of one worker
   };
 
   Worker(const Shared& shared, std::size_t index);
@@ -57,14 +66,19 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Before run(), on the caller's thread: opens the listeners. Errors: the first that fails.
-  Result<void> open(const Snapshot& snapshot);
+  // For any thread: binds these ports. Errors: of the first that cannot be bound; none is then.
+  Result<OpenPorts> open(const std::vector<LocalPort>& ports);
+
   // For the thread that runs the loop; returns after stop().
   void run();
 
   // For any thread.
-  void adopt(Snapshot snapshot);
-  void set_health(const Endpoint& endpoint, bool up);
+  struct Change {
+    std::shared_ptr<const Snapshot> snapshot;
+    OpenPorts opened;       // those that the table has and the one before had not
+    std::size_t max_flows;  // UDP, of this worker
+  };
+  void adopt(Change change);
   void drain();  // no more clients
   void abort();  // all connections end
   void stop();
@@ -76,11 +90,20 @@ class Worker {
   boost::asio::io_context& io() { return io_; }
   net::Relays& relays() { return relays_; }
   net::Count& flow_count() { return flows_; }
+  Health& health(const Entry& entry) const { return shared_.health(entry.local.protocol); }
+  // Up to `count` endpoints for one client of this entry, the best first.
+  std::vector<Choice> choose(Entry& entry, std::size_t count);
+  // Counts of an address; it may have left the entry, or be one too many: then nobody reads them.
+  std::shared_ptr<AddressUse> use_of(Entry& entry, const IpAddress& address);
   void log(const ConnectionRecord& record);
 
  private:
-  Result<void> apply(const Pools& pools);
-  Result<void> open_entry(const std::shared_ptr<Entry>& entry);
+  using Entries = std::map<LocalPort, std::shared_ptr<Entry>>;
+
+  void apply(Change change);
+  void apply_table(const std::shared_ptr<const Snapshot>& snapshot, OpenPorts opened);
+  void start(const std::shared_ptr<Entry>& entry, OpenPort port);
+  void forget_gone();
   void sweep();
   void write_log();
 
@@ -91,7 +114,10 @@ class Worker {
   net::Relays relays_;
   boost::asio::steady_timer sweep_timer_;
   boost::asio::steady_timer log_timer_;
-  std::map<LocalPort, std::shared_ptr<Entry>> entries_;
+  Entries entries_;
+  std::shared_ptr<const Table> table_;  // that entries_ are of
+  std::unique_ptr<UdpRelay> udp_;
+  std::size_t uses_ = 0;  // addresses counted, of all entries
   net::Count flows_;
   std::string lines_;  // of the connection log, written in batches
   bool draining_ = false;

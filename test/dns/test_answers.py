@@ -5,7 +5,7 @@ import socket
 import threading
 
 from kit import A, A6, B, C, ask_in_turn, places
-from dns_proxy import DnsProxy
+from dns_proxy import DnsProxy, get
 from nameserver import Nameserver
 from netns import open_socket, wait_for
 from peers import answers, ask
@@ -51,24 +51,26 @@ def test_answers_grow_and_shrink_and_the_last_good_one_is_kept(lab):
 def test_ten_thousand_connections_across_changes_of_the_answer(lab):
     with Nameserver(lab, {"www.example.com": [A]}) as names, DnsProxy(lab, TABLE) as proxy:
         proxy.wait_for("www.example.com", A)
-        stop = threading.Event()
+        turns, failed, changed = [[B], [A, B], [C], [A]], [], threading.Event()
 
-        def change():
-            turns = [[B], [A, B], [C], [A], [B, C]]
-            while not stop.wait(0.4):
-                turns.append(turns.pop(0))
-                names.change({"www.example.com": turns[-1]})
+        def connect():
+            made = 0
+            while made < 10_000 or not changed.is_set():
+                failed.extend(ask_in_turn(pod(lab), 80, 100))
+                made += 100
 
-        changer = threading.Thread(target=change)
-        changer.start()
+        client = threading.Thread(target=connect)
+        client.start()
         try:
-            failed = ask_in_turn(pod(lab), 80, 10_000)
+            for turn in turns:
+                names.change({"www.example.com": turn})
+                proxy.wait_for("www.example.com", *turn)
         finally:
-            stop.set()
-            changer.join()
+            changed.set()
+            client.join()
         assert failed == []
-        assert len(places(lab)) > 1
-        assert proxy.metric("answer_changes_total", '{host="www.example.com"}') > 2
+        assert places(lab) == {A, B, C}
+        assert proxy.metric("answer_changes_total", '{host="www.example.com"}') == 1 + len(turns)
 
 
 def test_a_name_that_does_not_resolve_stops_nothing_but_itself(lab):
@@ -77,10 +79,23 @@ def test_a_name_that_does_not_resolve_stops_nothing_but_itself(lab):
         proxy.wait_for("www.example.com", A)
         assert ask_in_turn(pod(lab), 80, 1) == []
         assert "Connection" in ask_in_turn(pod(lab), 81, 1)[0]  # refused or reset, and at once
-        assert not proxy.is_ready()
+        assert proxy.is_ready()  # one entry can be served
+        assert proxy.metric("entry_up", '{entry="tcp/80"}') == 1
+        assert proxy.metric("entry_up", '{entry="tcp/81"}') == 0
+        assert proxy.metric("name_resolved", '{host="later.example.com"}') == 0
         names.change({"www.example.com": [A], "later.example.com": [B]})
-        wait_for(proxy.is_ready, "the name to resolve", 15)
+        proxy.wait_for("later.example.com", B)
+        assert proxy.metric("name_resolved", '{host="later.example.com"}') == 1
         assert ask_in_turn(pod(lab), 81, 1) == []
+
+
+def test_without_any_address_it_is_not_ready(lab):
+    table = "80 www.example.com\n53 udp later.example.com\n"
+    with Nameserver(lab, {"other.example.com": [A]}) as names, DnsProxy(lab, table) as proxy:
+        status, why = get("/readyz")
+        assert status == 503 and "later.example.com" in why and "www.example.com" in why
+        names.change({"later.example.com": [A]})
+        wait_for(proxy.is_ready, "one name to resolve", 15)
 
 
 def test_one_label_by_the_search_list(lab):

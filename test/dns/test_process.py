@@ -1,16 +1,17 @@
 """The process: its table as it changes, its limits, its end; UDP; and who may reach it."""
 
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 
 import shapes
-from dns_proxy import DnsProxy, UNPRIVILEGED
+from dns_proxy import DnsProxy, UNPRIVILEGED, get
 from kit import A, B, C, ask_in_turn, places
 from nameserver import Nameserver
-from netns import ip_batch, run, start, wait_for
+from netns import ip_batch, open_socket, run, start, wait_for
 from peers import answers, ask, connect, receive
 
 TABLE = "80 www.example.com\n"
@@ -27,12 +28,18 @@ def names(lab):
         yield nameserver
 
 
-def test_a_changed_table_is_used_and_a_wrong_one_is_not(lab, names, tmp_path):
-    path = tmp_path / "table"
-    path.write_text("80 www.example.com\n81 www.example.com 80\n")
-    path.chmod(0o644)
+@pytest.fixture
+def table_file(tmp_path):
     for folder in (tmp_path, *tmp_path.parents[:-2]):
         folder.chmod(0o755)
+    path = tmp_path / "table"
+    path.touch(0o644)
+    return path
+
+
+def test_a_changed_table_is_used_and_a_wrong_one_is_not(lab, names, table_file):
+    path = table_file
+    path.write_text("80 www.example.com\n81 www.example.com 80\n")
     with DnsProxy(lab, None, DNS_PROXY_DESTINATION_FILE=path) as proxy:
         proxy.wait_for("www.example.com", A)
         kept, closing = connect("client", "tcp", pod(lab), 80), connect("client", "tcp", pod(lab), 81)
@@ -53,6 +60,40 @@ def test_a_changed_table_is_used_and_a_wrong_one_is_not(lab, names, tmp_path):
         wait_for(lambda: proxy.metric("table_refused") == 1, "the table to be refused")
         assert ask_in_turn(pod(lab), 82, 3) == []
         assert f"{path}:2:4: error" in proxy.stop()[1]
+
+
+def listening_ports():
+    """TCP and UDP ports in the pod, each as often as it is bound."""
+    return sorted(line.split()[4].rpartition(":")[2] for line in run("pod", "ss", "-Hlntu").stdout.splitlines())
+
+
+def test_a_table_that_cannot_be_served_whole_is_rejected_whole(lab, names, table_file):
+    """Each of these has a good change beside the bad one: none of it is applied."""
+    table_file.write_text("80 www.example.com\n81 www.example.com 80\n")
+    with DnsProxy(lab, None, DNS_PROXY_DESTINATION_FILE=table_file) as proxy, \
+            open_socket("pod", socket.AF_INET, socket.SOCK_STREAM) as other, \
+            open_socket("pod", socket.AF_INET, socket.SOCK_DGRAM) as other_udp:
+        proxy.wait_for("www.example.com", A)
+        other.bind(("0.0.0.0", 7000))
+        other.listen()
+        other_udp.bind(("0.0.0.0", 7001))
+        before = listening_ports()
+        for line in ("9180 www.example.com 80", "7000 www.example.com 80", "7001 udp www.example.com"):
+            table_file.write_text(f"80 other.example.com\n82 other.example.com 80\n{line}\n")
+            wait_for(lambda: proxy.metric("table_refused") == 1, f"the table with {line!r} to be rejected")
+            assert listening_ports() == before
+            assert {entry["entry"] for entry in proxy.status()["entries"]} == {"tcp/80", "tcp/81"}
+            lab.outside.forget()
+            assert ask_in_turn(pod(lab), 80, 3) == [] and places(lab) == {A}
+            assert ask_in_turn(pod(lab), 81, 1) == []
+            table_file.write_text("80 www.example.com\n81 www.example.com 80\n")
+            wait_for(lambda: proxy.metric("table_refused") == 0, "the good table")
+        for _ in range(60):
+            assert get("/livez")[0] == 200
+        said = proxy.stop()[1]
+        for port in ("9180", "7000", "7001"):
+            assert port in said
+        assert said.count("Address already in use") == 2
 
 
 def test_the_outside_is_refused_by_the_proxy_itself(lab, names):

@@ -2,12 +2,14 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/log_limit.hpp"
 #include "test/support/parse.hpp"
 
 namespace egress {
 namespace {
 
 using std::chrono::milliseconds;
+using namespace std::chrono_literals;
 using test::environment;
 
 constexpr std::chrono::system_clock::time_point kTime{milliseconds(1795413600123)};
@@ -115,6 +117,17 @@ TEST_CASE("log options") {
     CHECK(options.format == one.expected_format);
     CHECK(diagnostics.to_text(Severity::error) == one.errors);
   }
+}
+
+TEST_CASE("a kind of event is logged a few times per interval, and what was left out is counted") {
+  LogLimit limit({.lines = 2, .interval = 10s});
+  LogLimit::Clock::time_point now{};
+  CHECK(limit.admit(now) == 0);
+  CHECK(limit.admit(now + 1s) == 0);
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(limit.admit(now + 9s));
+  CHECK(limit.admit(now + 10s) == 3);
+  CHECK(limit.admit(now + 11s) == 0);
+  CHECK_FALSE(limit.admit(now + 12s));
 }
 
 }  // namespace
