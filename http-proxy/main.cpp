@@ -9,7 +9,7 @@
 #include "common/help_formatter.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/report.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 #include "http-proxy/config.hpp"
 #include "http-proxy/explain.hpp"
 #include "http-proxy/server.hpp"
@@ -36,7 +36,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   CLI::App app("An HTTP proxy that lets requests and tunnels pass by a list of rules.",
                std::string(kProgram));
   app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
+  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_flag("--check", options.check, "Validate the configuration, and serve nothing");
   auto* const explain =
       app.add_option("--explain", options.explain,

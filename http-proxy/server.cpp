@@ -16,7 +16,7 @@
 #include "common/net/cpus.hpp"
 #include "common/net/lifecycle.hpp"
 #include "common/net/own_addresses.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 #include "http-proxy/rules_file.hpp"
 #include "http-proxy/worker.hpp"
 

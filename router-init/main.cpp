@@ -18,7 +18,7 @@
 #include "common/link/neighbour_probe.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/report.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 #include "router-init/apply.hpp"
 #include "router-init/config.hpp"
 #include "router-init/explain.hpp"
@@ -53,7 +53,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
       "go.",
       std::string(kProgram));
   app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
+  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_option(
          "--plan", options.plan,
          "Print all that would be done, and change nothing: text, json, or nft (the ruleset alone)")

@@ -7,7 +7,7 @@
 
 #include "common/diagnostic.hpp"
 #include "common/escape.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 
 namespace egress::lint {
 namespace {

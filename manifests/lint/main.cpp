@@ -6,7 +6,7 @@
 #include "common/escape.hpp"
 #include "common/exit_code.hpp"
 #include "common/help_formatter.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 #include "manifests/lint/fix.hpp"
 #include "manifests/lint/lint.hpp"
 
@@ -29,7 +29,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Arguments& argument
   CLI::App app("Finds errors in an egress router's manifests before they reach a cluster.",
                std::string(kProgram));
   app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
+  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_option("FILE", arguments.files,
                  "File, directory, glob or kustomization; - is standard input")
       ->required()

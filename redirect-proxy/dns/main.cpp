@@ -10,7 +10,7 @@
 #include "common/log_spdlog.hpp"
 #include "common/net/system_resolver.hpp"
 #include "common/report.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 #include "redirect-proxy/dns/config.hpp"
 #include "redirect-proxy/dns/explain.hpp"
 #include "redirect-proxy/dns/server.hpp"
@@ -34,7 +34,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   CLI::App app("Redirects connections to hosts by name, over healthy addresses.",
                std::string(kProgram));
   app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersion);
+  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_flag("--check", options.check, "Validate the configuration, and serve nothing");
   auto* const explain = app.add_option("--explain", options.explain,
                                        "Say where a connection to a port goes: 'tcp 8080'")

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "common/net/metrics.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 
 namespace egress::dns {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "common/hold.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 #include "redirect-proxy/wait/config.hpp"
 #include "redirect-proxy/wait/keeper.hpp"
 
@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc == 2 && argument == "--version") {
-    write_or_drop(STDOUT_FILENO, "egress-wait " + std::string(kVersion) + "\n");
+    write_or_drop(STDOUT_FILENO, "egress-wait " + std::string(kVersionAndCommit) + "\n");
     return 0;
   }
   if (argc > 2 || (argc == 2 && argument != "--check")) {

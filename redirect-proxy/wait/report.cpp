@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "common/net/metrics.hpp"
-#include "generated/version.hpp"
+#include "common/version.hpp"
 
 namespace egress::wait {
 namespace {

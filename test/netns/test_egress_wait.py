@@ -375,4 +375,4 @@ def test_help_and_version(binaries):
     for name in ("EGRESS_INTERFACE = macvlan0", "EGRESS_LOG_LEVEL = info", "EGRESS_LOG_FORMAT = text",
                  "EGRESS_TERMINATION_LOG = /dev/termination-log", "EGRESS_ADMIN_LISTEN = off"):
         assert f"  {name}\n" in done.stdout
-    assert re.fullmatch(r"egress-wait \d+\.\d+\.\d+\n", once(binaries, "--version").stdout)
+    assert re.fullmatch(r"egress-wait \d+\.\d+\.\d+ \([0-9a-f]{12}\)\n", once(binaries, "--version").stdout)
