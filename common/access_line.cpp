@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "common/escape.hpp"
 
@@ -31,18 +32,13 @@ void append_word(std::string_view text, std::string& out) {
   }
 }
 
-// RFC 8259 §7. Other bytes than ASCII come escaped already, as \xHH and <U+HHHH>.
+// Most values are plain, and copied.
 void append_json_string(std::string_view text, std::string& out) {
-  out += '"';
   if (is_plain(text)) {
-    out += text;
+    out.append("\"").append(text).append("\"");
   } else {
-    for (const char c : escape(text)) {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
+    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
-  out += '"';
 }
 
 }  // namespace

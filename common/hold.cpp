@@ -1,5 +1,6 @@
 #include "common/hold.hpp"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -8,17 +9,24 @@
 
 namespace egress {
 
+namespace {
+
 sigset_t awaited_signals() {
   sigset_t signals;
   ::sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGCHLD}) ::sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&signals, signal);
   return signals;
 }
 
-void block_termination_signals() {
+void change_mask(int how) {
   const sigset_t signals = awaited_signals();
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  ::pthread_sigmask(how, &signals, nullptr);
 }
+
+}  // namespace
+
+void block_awaited_signals() { change_mask(SIG_BLOCK); }
+void unblock_awaited_signals() { change_mask(SIG_UNBLOCK); }
 
 bool wait_for_termination(std::chrono::milliseconds time) {
   using Clock = std::chrono::steady_clock;
@@ -35,7 +43,7 @@ bool wait_for_termination(std::chrono::milliseconds time) {
     if (signal == SIGCHLD) {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {
       }
-    } else if (errno == EAGAIN) {
+    } else if (signal < 0 && errno == EAGAIN) {
       return false;
     }
   }

@@ -2,20 +2,19 @@
 // children that are handed to it, and signals that it does not ask for would be lost.
 #pragma once
 
-#include <signal.h>
-
 #include <chrono>
 
 namespace egress {
 
-// SIGTERM, SIGINT and SIGCHLD.
-sigset_t awaited_signals();
+// From here on SIGTERM, SIGINT, SIGHUP and SIGCHLD wait until someone asks for them, so that none
+// is lost, and none leaves something half made. Call it before anything is changed, and before a
+// thread is started.
+void block_awaited_signals();
+// Once handlers are set for them.
+void unblock_awaited_signals();
 
-// From here on SIGTERM and SIGINT wait until wait_for_termination asks for them, so that neither
-// leaves something half made. Call it before anything is changed, and before a thread is started.
-void block_termination_signals();
-
-// Returns true at SIGTERM or SIGINT, also one that came earlier, and false once `time` is over.
+// For a program that has blocked them. Returns true at SIGTERM or SIGINT, also one that came
+// earlier, and false once `time` is over; SIGHUP is ignored.
 bool wait_for_termination(std::chrono::milliseconds time);
 
 // The same without an end.

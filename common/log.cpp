@@ -5,51 +5,15 @@
 
 #include <array>
 #include <climits>
-#include <cstdio>
-#include <ctime>
+#include <nlohmann/json.hpp>
 
+#include "common/access_line.hpp"
 #include "common/escape.hpp"
 
 namespace egress {
 namespace {
 
 constexpr std::array kLevels{LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error};
-
-std::string format_time(std::chrono::system_clock::time_point time) {
-  using namespace std::chrono;
-  const auto since_epoch = duration_cast<milliseconds>(time.time_since_epoch());
-  const std::time_t seconds = static_cast<std::time_t>(since_epoch.count() / 1000);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[48] = {};
-  const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text + length, sizeof text - length, ".%03dZ",
-                static_cast<int>(since_epoch.count() % 1000));
-  return text;
-}
-
-// RFC 8259 §7. Bytes above ASCII pass as they are where they are valid UTF-8, else as the
-// replacement character.
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  while (!text.empty()) {
-    const auto byte = static_cast<unsigned char>(text.front());
-    const std::size_t length = utf8_length(text);
-    if (length == 0) {
-      out += "\\ufffd";
-    } else if (byte == '"' || byte == '\\') {
-      out += {'\\', text.front()};
-    } else if (byte < 0x20 || byte == 0x7f) {
-      char buffer[8] = {};
-      std::snprintf(buffer, sizeof buffer, "\\u%04x", unsigned{byte});
-      out += buffer;
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  return out + "\"";
-}
 
 std::string escape_lines(std::string_view text) {
   std::string out;
@@ -100,13 +64,17 @@ LogOptions parse_log_options(const Environment& environment, Diagnostics& diagno
 }
 
 std::string format_log_line(const LogLine& line, LogFormat format) {
+  std::string time;
+  append_time(line.time, time);
   if (format == LogFormat::json) {
-    return "{\"time\":\"" + format_time(line.time) + "\",\"level\":\"" +
-           std::string(to_text(line.level)) + "\",\"program\":" + json_string(line.program) +
-           ",\"message\":" + json_string(line.message) + "}\n";
+    const nlohmann::ordered_json object{{"time", time},
+                                        {"level", to_text(line.level)},
+                                        {"program", line.program},
+                                        {"message", line.message}};
+    return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   }
-  return format_time(line.time) + " " + std::string(to_text(line.level)) + " " +
-         std::string(line.program) + ": " + escape_lines(line.message) + "\n";
+  return time + " " + std::string(to_text(line.level)) + " " + std::string(line.program) + ": " +
+         escape_lines(line.message) + "\n";
 }
 
 void write_or_drop(int descriptor, std::string_view text) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,9 @@ struct LogLine {
   std::string_view program;
   std::string_view message;
 };
+
+// Where a part of a program that is no main reports what happened; from any thread.
+using Log = std::function<void(LogLevel, std::string_view)>;
 
 // One line with its line end. Text: `2026-11-23T06:00:00.123Z info egress-router: message`, control
 // characters escaped but for line ends inside the message, which are followed by two spaces. JSON:

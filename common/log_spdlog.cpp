@@ -55,4 +55,8 @@ void set_up_log(const LogOptions& options, std::string_view program) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void write_log(LogLevel level, std::string_view message) {
+  spdlog::log(native_level(level), "{}", message);
+}
+
 }  // namespace egress

@@ -12,4 +12,7 @@ namespace egress {
 // blocks the program.
 void set_up_log(const LogOptions& options, std::string_view program);
 
+// A Log into it.
+void write_log(LogLevel level, std::string_view message);
+
 }  // namespace egress

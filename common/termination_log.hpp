@@ -2,8 +2,11 @@
 // file that the container's terminationMessagePath names.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+
+#include "common/exit_code.hpp"
 
 namespace egress {
 
@@ -15,5 +18,10 @@ inline constexpr std::size_t kMostTerminationBytes = 4096;  // what the kubelet 
 // to tell.
 void write_termination_log(std::string_view message,
                            const std::string& path = std::string(kTerminationLog));
+
+// The edge of a program: returns the exit code of `main`. What it throws is a bug, or memory that
+// ran out: it is logged as EGRESS_LOG_FORMAT says, left in the file of EGRESS_TERMINATION_LOG, and
+// ends with ExitCode::internal.
+int run_to_exit(std::string_view program, const std::function<ExitCode()>& main);
 
 }  // namespace egress

@@ -51,11 +51,15 @@ constexpr std::array kVariables{
              "for the other side of a tunnel closed on one"},
     Variable{"EGRESS_HTTP_PROXY_DRAIN_TIMEOUT", "25s",
              "from SIGTERM to the end of what is under way"},
+    Variable{"EGRESS_HTTP_PROXY_DRAIN_DELAY", "5s",
+             "time after SIGTERM during which new connections are still accepted, while Services "
+             "stop routing here; part of the drain timeout"},
     Variable{"EGRESS_HTTP_PROXY_HEAD_BYTES", "64k", "largest head of a request or response"},
     Variable{"EGRESS_HTTP_PROXY_LINE_BYTES", "16k", "longest line of a head"},
     Variable{"EGRESS_HTTP_PROXY_FIELDS", "200", "most header fields"},
     Variable{"EGRESS_HTTP_PROXY_CONNECTIONS", "0",
-             "most clients at once; 0: as the file limit permits"},
+             "maximum number of clients at once; 0: as many as the file limit permits, which is "
+             "the maximum in any case"},
     Variable{"EGRESS_HTTP_PROXY_CLIENT_CONNECTIONS", "0",
              "most connections of one client address; 0: no limit"},
     Variable{"EGRESS_HTTP_PROXY_POOLED_CONNECTIONS", "128",
@@ -64,6 +68,9 @@ constexpr std::array kVariables{
              "buffer of each direction of an exchange under way"},
     Variable{"EGRESS_HTTP_PROXY_DRAINED_BYTES", "256k",
              "read and dropped of a request's body after an early response"},
+    Variable{"EGRESS_INTERFACE", "macvlan0",
+             "interface of the external network; no listener serves what arrives by it or at its "
+             "addresses"},
     Variable{"EGRESS_DNS_TIMEOUT", "5s", "for a whole question, over all servers"},
     Variable{"EGRESS_DNS_LEAST_TTL", "1s", "an answer is kept at least so long"},
     Variable{"EGRESS_DNS_MOST_TTL", "10m", "an answer is kept at most so long"},
@@ -153,6 +160,7 @@ class ConfigParser {
   void parse_listeners() {
     config_.listen = {{std::nullopt, 8080}};
     settings_.listen_addresses("EGRESS_HTTP_PROXY_LISTEN", config_.listen);
+    settings_.text("EGRESS_INTERFACE", config_.egress_interface);
     config_.admin =
         parse_admin_settings(environment_, diagnostics_, {{{std::nullopt, 9180}}, {}, {}});
     for (const auto& listen : config_.listen) {
@@ -176,6 +184,8 @@ class ConfigParser {
     read("EGRESS_HTTP_PROXY_HALF_CLOSE_TIMEOUT", config_.deadlines.half_close);
     settings_.duration("EGRESS_HTTP_PROXY_DRAIN_TIMEOUT", {milliseconds(0), hours(1)},
                        config_.deadlines.drain);
+    settings_.duration("EGRESS_HTTP_PROXY_DRAIN_DELAY", {milliseconds(0), hours(1)},
+                       config_.deadlines.drain_delay);
   }
 
   void parse_limits() {

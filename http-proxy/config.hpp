@@ -40,6 +40,7 @@ struct Deadlines {
   Duration idle_tunnel = std::chrono::minutes(15);
   Duration half_close = std::chrono::seconds(60);  // for the other side of a half-closed tunnel
   Duration drain = std::chrono::seconds(25);       // from SIGTERM to the end of what is under way
+  Duration drain_delay = std::chrono::seconds(5);  // of it, the listeners accept for so long
 };
 
 struct Limits {
@@ -56,8 +57,9 @@ struct HttpProxyConfig {
   RuleTable rules;
   // The file that the rules came from, watched for changes; empty: they came from the variable.
   std::string rules_path;
-  std::vector<ListenAddress> listen;  // default :8080
-  AdminSettings admin;                // default :9180
+  std::vector<ListenAddress> listen;         // default :8080
+  AdminSettings admin;                       // default :9180
+  std::string egress_interface{"macvlan0"};  // no listener serves what arrives by it
   // Without own_addresses and own_listeners, which the program adds.
   PolicyOptions policy;
   SniCheck sni = SniCheck::check;

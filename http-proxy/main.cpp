@@ -2,14 +2,13 @@
 // error of the HTTP proxy that ends it is logged here and nowhere else.
 #include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>
 
-#include "common/help_formatter.hpp"
+#include "common/command_line.hpp"
+#include "common/hold.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/report.hpp"
-#include "common/version.hpp"
 #include "http-proxy/config.hpp"
 #include "http-proxy/explain.hpp"
 #include "http-proxy/server.hpp"
@@ -35,8 +34,6 @@ constexpr std::string_view kExitCodes =
 std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   CLI::App app("An HTTP proxy that lets requests and tunnels pass by a list of rules.",
                std::string(kProgram));
-  app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_flag("--check", options.check, "Validate the configuration, and serve nothing");
   auto* const explain =
       app.add_option("--explain", options.explain,
@@ -47,14 +44,8 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   app.add_option("--suggest", options.suggest,
                  "Print the rules that an access log asks for; - reads standard input")
       ->type_name("ACCESS_LOG");
-  app.footer(to_help_text(variables()) + "\n" + wrap(kExitCodes, 0));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error, std::cout, std::cerr);
-    return code == 0 ? code : static_cast<int>(ExitCode::usage);
-  }
-  return std::nullopt;
+  return egress::parse_command_line(app, to_help_text(variables()) + "\n" + wrap(kExitCodes, 0),
+                                    argc, argv);
 }
 
 ExitCode print_suggestion(const std::string& path) {
@@ -78,6 +69,7 @@ class Program {
 
   ExitCode run() {
     if (options_.suggest) return print_suggestion(*options_.suggest);
+    if (!options_.check && !options_.explain) block_awaited_signals();
     config_ = parse_config(Environment::of_process(), diagnostics_);
     set_up_log(config_.log, kProgram);
     if (!report_diagnostics(diagnostics_, config_.termination_log)) return ExitCode::configuration;
@@ -103,9 +95,7 @@ class Program {
 
   ExitCode serve_requests() {
     const auto path = config_.termination_log;
-    const auto served = serve(std::move(config_),
-                              {.info = [](std::string_view text) { spdlog::info("{}", text); },
-                               .error = [](std::string_view text) { spdlog::error("{}", text); }});
+    const auto served = serve(std::move(config_), write_log);
     return served ? ExitCode::ok : report_failure(served.error(), path);
   }
 
@@ -120,5 +110,6 @@ class Program {
 int main(int argc, char** argv) {
   egress::http::Options options;
   if (const auto code = egress::http::parse_command_line(argc, argv, options)) return *code;
-  return static_cast<int>(egress::http::Program(std::move(options)).run());
+  return egress::run_to_exit(egress::http::kProgram,
+                             [&] { return egress::http::Program(std::move(options)).run(); });
 }

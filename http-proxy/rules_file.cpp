@@ -4,8 +4,8 @@
 
 namespace egress::http {
 
-std::optional<RuleTable> RulesFile::poll(Diagnostics& diagnostics) {
-  if (!watch_.has_changed()) return std::nullopt;
+std::optional<RuleTable> RulesFile::read(net::Reload when, Diagnostics& diagnostics) {
+  if (!watch_.has_changed() && when == net::Reload::if_changed) return std::nullopt;
   const Environment environment({{"EGRESS_HTTP_PROXY_DESTINATION_FILE", watch_.path()}});
   const auto text = read_table_variable(environment, "EGRESS_HTTP_PROXY_DESTINATION", diagnostics);
   if (!text) return RuleTable{};

@@ -7,6 +7,7 @@
 
 #include "common/diagnostic.hpp"
 #include "common/file_watch.hpp"
+#include "common/net/server.hpp"
 #include "http-proxy/rules.hpp"
 
 namespace egress::http {
@@ -15,9 +16,9 @@ class RulesFile {
  public:
   explicit RulesFile(std::string path) : watch_(std::move(path)) {}  // empty: nothing to watch
 
-  // Nothing where the file is as it was at the last call. Else its rules; with errors in
-  // `diagnostics` where they are not to be used.
-  std::optional<RuleTable> poll(Diagnostics& diagnostics);
+  // Nothing where the file is as it was at the last call, unless it is read in any case. Else its
+  // rules; with errors in `diagnostics` where they are not to be used.
+  std::optional<RuleTable> read(net::Reload when, Diagnostics& diagnostics);
 
  private:
   FileWatch watch_;

@@ -8,25 +8,20 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 #include <vector>
 
-#include "common/net/admin.hpp"
-#include "common/net/admin_tls.hpp"
 #include "common/net/cpus.hpp"
-#include "common/net/lifecycle.hpp"
 #include "common/net/own_addresses.hpp"
+#include "common/net/server.hpp"
 #include "common/version.hpp"
 #include "http-proxy/rules_file.hpp"
 #include "http-proxy/worker.hpp"
 
 namespace egress::http {
 
-namespace asio = boost::asio;
-
 namespace {
 
-constexpr std::chrono::seconds kReloadInterval(1);
+constexpr std::string_view kConnections = "EGRESS_HTTP_PROXY_CONNECTIONS";
 constexpr std::size_t kMostPooled = 1024;  // of all workers
 
 // Unique among proxies that a request may pass, and tells nothing of where this one runs.
@@ -36,58 +31,40 @@ std::string make_pseudonym() {
   return text.data();
 }
 
-// Of files, kept free for all that is no client's connection or its upstream.
-std::size_t reserved_files(std::size_t files) { return 64 + std::min(files / 8, kMostPooled * 2); }
+// Of files, kept free for all that is no client's connection or its upstream: the admin endpoint
+// has up to 41 of them.
+std::size_t reserved_files(std::size_t files) { return 96 + std::min(files / 8, kMostPooled * 2); }
 
-std::size_t connection_limit(const HttpProxyConfig& config) {
-  if (config.limits.connections > 0) return config.limits.connections;
-  const auto files = net::raise_file_limit();
-  return net::connections_for(
-      {.files = files, .per_connection = 2, .reserved = reserved_files(files)});
-}
-
-class Server {
+class Proxy final : public net::Service {
  public:
-  Server(HttpProxyConfig config, const ServerHooks& hooks)
+  Proxy(HttpProxyConfig config, const Log& log)
       : config_(std::move(config)),
-        hooks_(hooks),
+        log_(log),
+        files_(net::raise_file_limit()),
+        limit_(net::limit_connections(
+            config_.limits.connections, kConnections,
+            {.files = files_, .per_connection = 2, .reserved = reserved_files(files_)})),
         pseudonym_(config_.pseudonym.empty() ? make_pseudonym() : config_.pseudonym),
         access_log_(STDOUT_FILENO),
-        slots_(connection_limit(config_)),
+        slots_(limit_.connections),
         clients_(config_.limits.connections_per_client),
         rules_file_(config_.rules_path),
-        reload_timer_(io_),
-        lifecycle_(io_, {.drain = config_.deadlines.drain}, lifecycle_hooks(),
-                   [this] { return slots_.used() == 0; }) {}
+        server_({.admin = config_.admin,
+                 .egress_interface = config_.egress_interface,
+                 .drain = config_.deadlines.drain,
+                 .drain_delay = config_.deadlines.drain_delay},
+                *this, log_) {}
 
   Result<void> run() {
+    if (!limit_.warning.empty()) log_(LogLevel::warn, limit_.warning);
     if (auto opened = open(); !opened) return opened;
-    for (auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
-    lifecycle_.set_ready();
-    hooks_.info("ready: " + std::to_string(config_.rules.rules.size()) + " rules, " +
-                std::to_string(workers_.size()) + " threads, at most " +
-                std::to_string(slots_.limit()) + " clients");
-    watch_rules();
-    io_.run();
-    for (auto& worker : workers_) worker->stop();
-    for (auto& thread : threads_) thread.join();
+    std::vector<std::function<void()>> loops;
+    for (auto& worker : workers_) loops.emplace_back([&worker] { worker->run(); });
+    server_.run(std::move(loops));
     return {};
   }
 
  private:
-  net::Lifecycle::Hooks lifecycle_hooks() {
-    return {.drain =
-                [this] {
-                  hooks_.info("draining");
-                  for (auto& worker : workers_) worker->drain();
-                },
-            .abort =
-                [this] {
-                  for (auto& worker : workers_) worker->abort();
-                },
-            .end = [this] { io_.stop(); }};
-  }
-
   Result<void> open() {
     const auto own = net::read_own_addresses();
     if (!own) return own.error();
@@ -98,46 +75,45 @@ class Server {
     const auto policy = std::make_shared<const Policy>(config_.rules, config_.policy);
     const std::size_t count = config_.threads == 0 ? net::usable_cpus() : config_.threads;
     const Worker::Shared shared{
-        config_,     pseudonym_,
-        access_log_, slots_,
-        clients_,    std::max<std::size_t>(1, std::min(slots_.limit() / 4, kMostPooled) / count)};
+        config_,
+        pseudonym_,
+        access_log_,
+        slots_,
+        clients_,
+        std::max<std::size_t>(1, std::min(slots_.limit() / 4, kMostPooled) / count),
+        server_.egress()};
     for (std::size_t i = 0; i < count; ++i) {
       auto worker = Worker::open(shared, policy);
       if (!worker) return worker.error();
       workers_.push_back(std::move(*worker));
     }
-    net::AdminOptions options;
-    if (config_.admin.has_tls()) {
-      auto tls =
-          net::make_admin_tls(config_.admin.tls_certificate, config_.admin.tls_key, hooks_.error);
-      if (!tls) return tls.error();
-      options.transport = std::move(*tls);
-    }
-    for (const auto& where : config_.admin.listen) {
-      auto admin = net::AdminServer::open(io_, where, admin_handlers(), options);
-      if (!admin) return admin.error();
-      admins_.push_back(std::move(*admin));
-    }
-    return {};
+    return server_.open_admin();
   }
 
-  net::AdminHandlers admin_handlers() {
-    return {.not_ready_because = [this] { return lifecycle_.not_ready_because(); },
-            .metrics = [this] { return metrics_text(); },
-            .status = [this] { return status_json(); },
-            .not_alive_because = {}};
+  void on_start() override {
+    log_(LogLevel::info, "ready: " + std::to_string(config_.rules.rules.size()) + " rules, " +
+                             std::to_string(workers_.size()) + " threads, at most " +
+                             std::to_string(slots_.limit()) + " clients");
+  }
+  bool is_idle() override { return slots_.used() == 0; }
+  void drain() override {
+    log_(LogLevel::info, "draining: no new connections from here on");
+    for (auto& worker : workers_) worker->drain();
+  }
+  void abort() override {
+    for (auto& worker : workers_) worker->abort();
+  }
+  void stop() override {
+    for (auto& worker : workers_) worker->stop();
   }
 
-  std::string metrics_text() const {
+  std::string metrics() override {
     std::vector<const Metrics*> threads;
     for (const auto& worker : workers_) threads.push_back(&std::as_const(*worker).metrics());
     net::MetricsText out;
     Metrics::append_to(out, threads);
     using Type = net::MetricsText::Type;
-    out.family("egress_http_proxy_connections", Type::gauge, "Clients, connected now.")
-        .sample({}, std::uint64_t{slots_.used()});
-    out.family("egress_http_proxy_connections_limit", Type::gauge, "Clients at once, at most.")
-        .sample({}, std::uint64_t{slots_.limit()});
+    net::append_connections(out, "egress_http_proxy", slots_);
     out.family("egress_http_proxy_access_log_dropped_total", Type::counter,
                "Lines that nobody took.")
         .sample({}, access_log_.dropped());
@@ -149,10 +125,9 @@ class Server {
     return out.take();
   }
 
-  std::string status_json() const {
-    const auto why = lifecycle_.not_ready_because();
+  std::string status() override {
     return nlohmann::json{{"version", kVersion},
-                          {"stage", why.empty() ? "ready" : why},
+                          {"stage", server_.stage()},
                           {"threads", workers_.size()},
                           {"connections", {{"open", slots_.used()}, {"limit", slots_.limit()}}},
                           {"rules",
@@ -165,48 +140,49 @@ class Server {
            "\n";
   }
 
-  void watch_rules() {
+  void reload(net::Reload when) override {
+    if (const auto line = limit_notice_.poll(std::chrono::steady_clock::now()))
+      log_(LogLevel::warn, *line);
+    if (when == net::Reload::always && config_.rules_path.empty()) {
+      return log_(LogLevel::warn,
+                  "SIGHUP: nothing to reload: EGRESS_HTTP_PROXY_DESTINATION_FILE is not set");
+    }
     Diagnostics diagnostics;
-    if (auto table = rules_file_.poll(diagnostics)) adopt(std::move(*table), diagnostics);
-    reload_timer_.expires_after(kReloadInterval);
-    reload_timer_.async_wait([this](boost::system::error_code error) {
-      if (!error) watch_rules();
-    });
+    if (auto table = rules_file_.read(when, diagnostics)) adopt(std::move(*table), diagnostics);
   }
 
   void adopt(RuleTable table, const Diagnostics& diagnostics) {
     rules_refused_ = diagnostics.has_errors();
     if (rules_refused_) {
-      hooks_.error("the rules stay as they were, for the file that changed has errors\n" +
-                   diagnostics.to_text(Severity::error));
+      log_(LogLevel::error, "the changed rules file is rejected, the rules stay as they are\n" +
+                                diagnostics.to_text(Severity::error));
       return;
     }
     config_.rules = std::move(table);
     const auto policy = std::make_shared<const Policy>(config_.rules, config_.policy);
     for (auto& worker : workers_) worker->adopt(policy);
-    hooks_.info("new rules: " + std::to_string(config_.rules.rules.size()));
+    log_(LogLevel::info, "new rules: " + std::to_string(config_.rules.rules.size()));
   }
 
   HttpProxyConfig config_;
-  const ServerHooks& hooks_;
-  std::string pseudonym_;
+  const Log& log_;
+  const std::size_t files_;
+  const net::ConnectionLimit limit_;
+  const std::string pseudonym_;
   net::AccessLog access_log_;
   net::ConnectionSlots slots_;
+  net::ConnectionLimitNotice limit_notice_{slots_, kConnections};
   ClientCounts clients_;
   RulesFile rules_file_;
   bool rules_refused_ = false;
-  asio::io_context io_;  // of the main thread: signals, admin endpoint, reload
-  asio::steady_timer reload_timer_;
-  net::Lifecycle lifecycle_;
-  std::vector<net::AdminServer> admins_;
+  net::Server server_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::thread> threads_;
 };
 
 }  // namespace
 
-Result<void> serve(HttpProxyConfig config, const ServerHooks& hooks) {
-  return Server(std::move(config), hooks).run();
+Result<void> serve(HttpProxyConfig config, const Log& log) {
+  return Proxy(std::move(config), log).run();
 }
 
 }  // namespace egress::http

@@ -1,23 +1,16 @@
 // The proxy as it runs: a worker for each CPU, the admin endpoint, the rules that may change, the
-// end on a signal. Reads no variable and writes no log: it tells its hooks.
+// end on a signal. Reads no variable.
 #pragma once
 
-#include <functional>
-#include <string_view>
-
+#include "common/log.hpp"
 #include "common/result.hpp"
 #include "http-proxy/config.hpp"
 
 namespace egress::http {
 
-// Called from the thread that called serve().
-struct ServerHooks {
-  std::function<void(std::string_view)> info;
-  std::function<void(std::string_view)> error;
-};
-
 // Opens all listeners, serves until SIGTERM or SIGINT, then drains; a second signal ends it at
-// once. Errors: a listener that cannot be opened.
-Result<void> serve(HttpProxyConfig config, const ServerHooks& hooks);
+// once. `log` is called from the calling thread. Errors: a listener that cannot be opened. What a
+// thread throws is thrown here.
+Result<void> serve(HttpProxyConfig config, const Log& log);
 
 }  // namespace egress::http

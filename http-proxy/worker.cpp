@@ -38,7 +38,8 @@ Result<std::unique_ptr<Worker>> Worker::open(const Shared& shared,
   std::unique_ptr<Worker> worker(
       new Worker(shared, std::move(policy), std::move(io), std::move(*resolver)));
   for (const auto& where : shared.config.listen) {
-    auto listener = net::Listener::open(*worker->io_, where, shared.slots);
+    auto listener =
+        net::Listener::open(*worker->io_, where, shared.slots, {.egress = &shared.egress});
     if (!listener) return listener.error();
     worker->listeners_.push_back(std::move(*listener));
   }

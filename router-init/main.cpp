@@ -3,9 +3,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <linux/capability.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -13,12 +13,12 @@
 #include <filesystem>
 #include <iostream>
 
-#include "common/help_formatter.hpp"
+#include "common/capabilities.hpp"
+#include "common/command_line.hpp"
 #include "common/hold.hpp"
 #include "common/link/neighbour_probe.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/report.hpp"
-#include "common/version.hpp"
 #include "router-init/apply.hpp"
 #include "router-init/config.hpp"
 #include "router-init/explain.hpp"
@@ -52,8 +52,6 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
       "Sets up an egress router pod: its outside address, its routes and where connections to it "
       "go.",
       std::string(kProgram));
-  app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_option(
          "--plan", options.plan,
          "Print all that would be done, and change nothing: text, json, or nft (the ruleset alone)")
@@ -64,13 +62,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   app.add_option("--explain", options.explain,
                  "Say which entry takes such a connection, as in --explain 'tcp 8443'")
       ->type_name("'PROTOCOL PORT'");
-  app.footer(help_footer());
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error, std::cout, std::cerr);
-    return code == 0 ? code : static_cast<int>(ExitCode::usage);
-  }
+  if (const auto code = egress::parse_command_line(app, help_footer(), argc, argv)) return code;
   if (app.count("--plan") > 0 && (!options.plan || options.plan->empty())) options.plan = "text";
   return std::nullopt;
 }
@@ -121,7 +113,7 @@ class Program {
   }
 
   ExitCode set_up() {
-    block_termination_signals();
+    block_awaited_signals();
     const auto facts = read_host_facts(config_);
     if (!facts) return fail(facts.error());
     const auto plan = make_plan(config_, *facts, Assume::nothing);
@@ -180,12 +172,20 @@ class Program {
 
   // One container does both jobs in legacy mode. Where egress-wait lies beside this program, as in
   // the image, it takes over what comes up while the pod lives; else the pod is held open and no
-  // more. The signals that are blocked stay so.
+  // more. The signals that are blocked stay so. What the init container may do is given up:
+  // egress-wait sends ARP, and runs this program again where the table may change.
   static void become_egress_wait() {
     std::error_code error;
     auto program = std::filesystem::read_symlink("/proc/self/exe", error);
     if (error) return;
     program.replace_filename("egress-wait");
+    const bool reloads = Environment::of_process().get("EGRESS_DESTINATION_FILE").has_value();
+    const auto dropped = reloads ? keep_capabilities({CAP_NET_RAW, CAP_NET_ADMIN})
+                                 : keep_capabilities({CAP_NET_RAW});
+    if (!dropped) {
+      spdlog::warn("capabilities that egress-wait does not need stay: {}",
+                   to_text(dropped.error()));
+    }
     std::string name = program.string();
     std::array<char*, 2> arguments{name.data(), nullptr};
     ::execv(program.c_str(), arguments.data());

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "common/link/neighbour_messages.hpp"
+#include "common/socket_filter.hpp"
 
 namespace egress::link {
 namespace {
@@ -60,6 +61,7 @@ NeighbourSocket::NeighbourSocket(NeighbourSocket&& other) noexcept
     : link_(std::move(other.link_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       index_(other.index_),
+      family_(other.family_),
       mac_(other.mac_) {}
 
 NeighbourSocket::~NeighbourSocket() {
@@ -67,6 +69,7 @@ NeighbourSocket::~NeighbourSocket() {
 }
 
 bool NeighbourSocket::open_for(Family family) {
+  family_ = family;
   index_ = static_cast<int>(::if_nametoindex(link_.c_str()));
   if (index_ == 0) return false;
   // Protocol 0 at first: what arrives before the filter and the link are set must not be taken in.
@@ -203,7 +206,30 @@ Result<void> NeighbourSocket::announce(const IpAddress& address) {
   return {};
 }
 
-Result<void> NeighbourSocket::ask(const IpAddress& source, const IpAddress& target) {
+// An ARP message claims its sender's address, an advertisement its target, a solicitation its
+// source (neighbour_messages.cpp).
+Result<void> NeighbourSocket::hear_claims_of(const std::vector<IpAddress>& addresses) {
+  using Filter = SocketFilter;
+  Filter filter;
+  filter.add(
+      {Filter::load(BPF_W, kPacketType), Filter::unless_equal(PACKET_OTHERHOST, 1), Filter::kDrop});
+  if (family_ == Family::v6) {
+    filter.add({Filter::load(BPF_B, 20), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 1, 0),
+                Filter::kDrop, Filter::load(BPF_B, 54),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 135, 2, 0),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 136, 1, 0), Filter::kDrop});
+  }
+  for (const auto& address : addresses) {
+    if (address.family() != family_) continue;
+    if (address.is_v6()) filter.add_match(62, address, Filter::kPass);
+    filter.add_match(address.is_v4() ? 28 : 22, address, Filter::kPass);
+  }
+  filter.add({Filter::kDrop});
+  if (!filter.attach(descriptor_)) return error(ExitCode::link, errno);
+  return {};
+}
+
+Result<void> NeighbourSocket::ask(const std::optional<IpAddress>& source, const IpAddress& target) {
   if (!send(encode_question({mac_, source, target}))) return error(ExitCode::gateway, errno);
   return {};
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/ip.hpp"
 #include "common/link/neighbour_messages.hpp"
@@ -39,8 +40,11 @@ class NeighbourSocket {
   // unsolicited neighbour advertisement with the override flag (RFC 4861 §7.2.6).
   Result<void> announce(const IpAddress& address);
 
-  // For a loop of the caller's own: asks once, waits for nothing.
-  Result<void> ask(const IpAddress& source, const IpAddress& target);
+  // For a loop of the caller's own. Has the kernel pass only what claims one of these addresses, so
+  // that other traffic costs nothing; those of the other family are ignored.
+  Result<void> hear_claims_of(const std::vector<IpAddress>& addresses);
+  // Asks once in the name of `source`, or of nobody (an ARP probe), and waits for nothing.
+  Result<void> ask(const std::optional<IpAddress>& source, const IpAddress& target);
   // The next message of another host, of those that have come in; none where there is no more.
   Result<std::optional<NeighbourMessage>> receive();
   // Readable where receive() may have something; stays this object's.
@@ -62,6 +66,7 @@ class NeighbourSocket {
   std::string link_;
   int descriptor_ = -1;
   int index_ = 0;
+  Family family_ = Family::v4;
   MacAddress mac_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <map>
+#include <list>
 #include <optional>
 #include <utility>
 
@@ -74,12 +74,18 @@ AdminResponse answer_admin(const AdminRequest& request, const AdminHandlers& han
 }
 
 class AdminServer::State : public std::enable_shared_from_this<State> {
+  // Fewer than connections are kept: what was accepted is read before it can be the oldest.
+  static constexpr int kBatch = 8;
+
  public:
   State(AdminHandlers handlers, const AdminOptions& options)
-      : handlers_(std::move(handlers)), options_(options), slots_(options.connections) {}
+      : handlers_(std::move(handlers)),
+        options_(options),
+        slots_(options.connections + kBatch + 1) {}
 
   Result<void> open(asio::io_context& io, const ListenAddress& listen) {
-    auto listener = Listener::open(io, listen, slots_);
+    auto listener =
+        Listener::open(io, listen, slots_, {.batch = kBatch, .egress = options_.egress});
     if (!listener) return listener.error();
     listener_.emplace(std::move(*listener));
     listener_->start([weak = weak_from_this(), &io](Accepted accepted) {
@@ -92,9 +98,7 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
 
   void close() {
     listener_->close();
-    for (auto& [client, weak] : clients_) {
-      if (const auto alive = weak.lock()) alive->stream.close();
-    }
+    for (auto* client : clients_) client->stream.close();
   }
 
   std::uint16_t port() const { return listener_->port(); }
@@ -109,10 +113,14 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
   };
 
   void serve(asio::io_context& io, std::shared_ptr<Client> client) {
-    clients_.emplace(client.get(), client);
+    if (clients_.size() >= options_.connections) {
+      clients_.front()->stream.close();
+      clients_.pop_front();
+    }
+    clients_.push_back(client.get());
     asio::co_spawn(io, serve_requests(shared_from_this(), client),
                    [self = shared_from_this(), client](std::exception_ptr) {
-                     self->clients_.erase(client.get());
+                     self->clients_.remove(client.get());
                    });
   }
 
@@ -132,7 +140,7 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
   const AdminOptions options_;
   ConnectionSlots slots_;
   std::optional<Listener> listener_;
-  std::map<Client*, std::weak_ptr<Client>> clients_;
+  std::list<Client*> clients_;  // in the order they came; their coroutines own them
 };
 
 Result<AdminServer> AdminServer::open(asio::io_context& io, const ListenAddress& listen,

@@ -1,6 +1,7 @@
 // The administrator's HTTP endpoint: health, readiness, metrics, status. A server of its own on a
 // loop of its own, bounded in connections, bytes and time, so that nothing asked of it holds the
-// proxy up. Takes GET and HEAD alone, proxies nothing.
+// proxy up. A new connection never waits for one that is idle, so nobody can starve the probes.
+// Takes GET and HEAD alone, proxies nothing.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -14,6 +15,7 @@
 #include <string_view>
 
 #include "common/host.hpp"
+#include "common/net/egress_interface.hpp"
 #include "common/result.hpp"
 
 namespace egress::net {
@@ -43,10 +45,11 @@ class AdminTransport {
 };
 
 struct AdminOptions {
-  std::size_t connections = 16;  // more wait in the kernel's queue
+  std::size_t connections = 32;  // at more, the one that was accepted first is closed
   std::size_t head_bytes = 8U << 10U;
   std::chrono::milliseconds deadline = std::chrono::seconds(10);  // for a request, and for the next
   std::shared_ptr<AdminTransport> transport;                      // none: HTTP in the clear
+  EgressInterface* egress = nullptr;                              // as in ListenerOptions
 };
 
 class AdminServer {

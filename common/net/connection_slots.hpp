@@ -4,9 +4,15 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include "common/net/metrics.hpp"
 
 namespace egress::net {
 
@@ -20,6 +26,15 @@ struct FileBudget {
 };
 // At least 1. Where `files` is small, half of it at most is kept free.
 std::size_t connections_for(const FileBudget& budget);
+
+struct ConnectionLimit {
+  std::size_t connections = 1;
+  std::string warning;  // empty: what was configured applies
+};
+// `configured` connections, or where it is 0 as many as the budget permits, which is the maximum in
+// any case. `variable` is named in the warning.
+ConnectionLimit limit_connections(std::size_t configured, std::string_view variable,
+                                  const FileBudget& budget);
 
 class ConnectionSlots;
 
@@ -55,11 +70,37 @@ class ConnectionSlots {
   std::size_t limit() const { return limit_.load(std::memory_order_relaxed); }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
 
+  // How often a listener left new connections waiting, for want of a slot or of a file descriptor
+  // (or of memory). Counted by listeners, read by anyone.
+  std::atomic<std::uint64_t> waits_for_slot{0};
+  std::atomic<std::uint64_t> waits_for_file{0};
+
  private:
   friend class ConnectionSlot;
 
   std::atomic<std::size_t> limit_;
   std::atomic<std::size_t> used_{0};
+};
+
+// Gauges and counters of a proxy whose metrics begin with `prefix`.
+void append_connections(MetricsText& out, std::string_view prefix, const ConnectionSlots& slots);
+
+// Says, at most once a minute, that new connections wait.
+class ConnectionLimitNotice {
+ public:
+  // `variable` configures the limit.
+  ConnectionLimitNotice(const ConnectionSlots& slots, std::string_view variable)
+      : slots_(slots), variable_(variable) {}
+
+  // The log line that is due; called now and then.
+  std::optional<std::string> poll(std::chrono::steady_clock::time_point now);
+
+ private:
+  const ConnectionSlots& slots_;
+  const std::string_view variable_;
+  std::uint64_t noted_slot_waits_ = 0;
+  std::uint64_t noted_file_waits_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> noted_;
 };
 
 ConnectionSlot::~ConnectionSlot() {

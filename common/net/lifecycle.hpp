@@ -1,5 +1,6 @@
 // From start to end of a server: ready, then on SIGTERM or SIGINT draining, then ended, by itself
-// or at the deadline. Owns the signals and the deadline; what draining means is told to it.
+// or at the deadline; SIGHUP reloads. Owns the signals and the deadline; the hooks say what each
+// step means.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -18,20 +19,22 @@ class Lifecycle {
 
   // Called on the loop's thread, each at most once, in this order.
   struct Hooks {
-    std::function<void()> drain;  // close the listeners, let what is under way finish
-    std::function<void()> abort;  // the time is up, or a second signal came: end the rest now
-    std::function<void()> end;    // after one of the two: stop the loops
+    std::function<void()> drain;     // close the listeners, let what is under way finish
+    std::function<void()> abort;     // the time is up, or a second signal came: end the rest now
+    std::function<void()> end;       // after one of the two: stop the loops
+    std::function<void()> reload{};  // SIGHUP, any number of times until the end
   };
   struct Options {
     std::chrono::milliseconds drain = std::chrono::seconds(25);
-    // Between readiness off and the listeners' end, so that the cluster stops sending; within
-    // drain.
-    std::chrono::milliseconds linger{0};
+    // From readiness off to the close of the listeners: a Service routes new connections to this
+    // pod until its endpoints are updated on every node. Part of drain.
+    std::chrono::milliseconds delay{0};
     std::chrono::milliseconds poll{50};  // how often is_idle is asked
   };
 
   // `is_idle` is asked while draining: true once nothing is under way. `io` must outlive this
-  // object; all calls are on its thread.
+  // object; all calls are on its thread. Signals that were blocked until now (common/hold.hpp) are
+  // taken from here on.
   Lifecycle(boost::asio::io_context& io, Options options, Hooks hooks,
             std::function<bool()> is_idle);
   Lifecycle(const Lifecycle&) = delete;

@@ -1,6 +1,7 @@
 #include "common/net/listener.hpp"
 
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,8 +22,6 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
-
-constexpr int kAcceptsInARow = 32;  // then connections that there are have their turn
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
@@ -77,6 +76,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
     const auto local = acceptor_.local_endpoint();
     protocol_ = local.protocol();
     port_ = local.port();
+    if (options_.egress != nullptr) options_.egress->guard(acceptor_.native_handle());
     return {};
   }
 
@@ -86,13 +86,13 @@ class Listener::State : public std::enable_shared_from_this<State> {
   }
 
   void close() {
+    if (options_.egress != nullptr) options_.egress->release(acceptor_.native_handle());
     error_code ignored;
     acceptor_.close(ignored);
     timer_.cancel();
   }
 
   std::uint16_t port() const { return port_; }
-  const ListenerCounts& counts() const { return counts_; }
 
  private:
   enum class Next : std::uint8_t { again, wait, pause };
@@ -111,7 +111,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
   }
 
   void accept_some() {
-    for (int i = 0; i < kAcceptsInARow; ++i) {
+    for (int i = 0; i < options_.batch; ++i) {
       if (!acceptor_.is_open()) return;
       const auto next = accept_one();
       if (next == Next::pause) return pause();
@@ -124,7 +124,8 @@ class Listener::State : public std::enable_shared_from_this<State> {
   Next accept_one() {
     auto slot = slots_.take();
     if (!slot) {
-      ++counts_.paused_by_slots;
+      if (!has_waiting()) return Next::wait;
+      ++slots_.waits_for_slot;
       return Next::pause;
     }
     sockaddr_storage address{};
@@ -134,9 +135,10 @@ class Listener::State : public std::enable_shared_from_this<State> {
     if (fd < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return Next::wait;
       if (concerns_one_connection(errno)) return Next::again;
-      ++counts_.paused_by_files;
+      ++slots_.waits_for_file;
       return Next::pause;
     }
+    if (options_.egress != nullptr) EgressInterface::detach(fd);
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     tcp::endpoint peer;
@@ -146,12 +148,16 @@ class Listener::State : public std::enable_shared_from_this<State> {
     socket.assign(*protocol_, fd, error);
     if (error) {  // ENOSPC: fs.epoll.max_user_watches; ENOMEM
       ::close(fd);
-      ++counts_.paused_by_files;
+      ++slots_.waits_for_file;
       return Next::pause;
     }
-    ++counts_.accepted;
     on_accept_({std::move(socket), to_endpoint(peer), std::move(*slot)});
     return Next::again;
+  }
+
+  bool has_waiting() {
+    pollfd listening{acceptor_.native_handle(), POLLIN, 0};
+    return ::poll(&listening, 1, 0) > 0;
   }
 
   asio::io_context& io_;
@@ -162,7 +168,6 @@ class Listener::State : public std::enable_shared_from_this<State> {
   std::optional<tcp> protocol_;
   std::uint16_t port_ = 0;
   OnAccept on_accept_;
-  ListenerCounts counts_;
 };
 
 Result<Listener> Listener::open(asio::io_context& io, const ListenAddress& listen,
@@ -187,6 +192,5 @@ Listener::~Listener() {
 void Listener::start(OnAccept on_accept) { state_->start(std::move(on_accept)); }
 void Listener::close() { state_->close(); }
 std::uint16_t Listener::port() const { return state_->port(); }
-ListenerCounts Listener::counts() const { return state_->counts(); }
 
 }  // namespace egress::net

@@ -1,6 +1,6 @@
 // Listening sockets of one thread, shared with the other threads' by SO_REUSEPORT, and the loop
-// that accepts. At the limit of connections or of open files it stops accepting and looks again a
-// few times a second: it never spins, and never gives up.
+// that accepts. At the limit of connections or of open files it stops accepting, counts that in the
+// slots, and looks again a few times a second: it never spins, and never gives up.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -13,6 +13,7 @@
 #include "common/endpoint.hpp"
 #include "common/host.hpp"
 #include "common/net/connection_slots.hpp"
+#include "common/net/egress_interface.hpp"
 #include "common/result.hpp"
 
 namespace egress::net {
@@ -25,13 +26,11 @@ struct Accepted {
 
 struct ListenerOptions {
   int backlog = 4096;                   // the kernel caps it at net.core.somaxconn
+  int batch = 32;                       // accepted in a row, before other events have their turn
   std::chrono::milliseconds pause{50};  // at a limit, before it looks again
-};
-
-struct ListenerCounts {
-  std::uint64_t accepted = 0;
-  std::uint64_t paused_by_slots = 0;  // how often it stopped at the limit of connections
-  std::uint64_t paused_by_files = 0;  // the same for EMFILE, ENFILE, ENOBUFS, ENOMEM
+  // What arrives from the external network is dropped without an answer; must outlive the
+  // listener. None: there is no such interface.
+  EgressInterface* egress = nullptr;
 };
 
 class Listener {
@@ -54,7 +53,6 @@ class Listener {
   void close();
 
   std::uint16_t port() const;  // that it is bound to: the kernel's choice where 0 was asked for
-  ListenerCounts counts() const;
 
  private:
   class State;

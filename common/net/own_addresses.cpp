@@ -37,10 +37,9 @@ Result<std::vector<IpAddress>> read_addresses(std::string_view interface) {
 
 Result<std::vector<IpAddress>> read_own_addresses() { return read_addresses({}); }
 
-std::vector<IpAddress> read_addresses_of(std::string_view interface) {
-  if (interface.empty()) return {};
-  auto addresses = read_addresses(interface);
-  return addresses ? std::move(*addresses) : std::vector<IpAddress>{};
+Result<std::vector<IpAddress>> read_addresses_of(std::string_view interface) {
+  if (interface.empty()) return std::vector<IpAddress>{};
+  return read_addresses(interface);
 }
 
 }  // namespace egress::net

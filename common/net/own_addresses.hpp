@@ -13,7 +13,7 @@ namespace egress::net {
 // Of all interfaces, loopback included, each once, sorted. Errors (stage facts): getifaddrs(3).
 Result<std::vector<IpAddress>> read_own_addresses();
 
-// Of one interface, sorted; none where there is no such interface, or it cannot be asked.
-std::vector<IpAddress> read_addresses_of(std::string_view interface);
+// Of one interface, sorted; none where there is no such interface. Errors as above.
+Result<std::vector<IpAddress>> read_addresses_of(std::string_view interface);
 
 }  // namespace egress::net

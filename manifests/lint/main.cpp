@@ -1,12 +1,11 @@
 // egress-lint: reads its command line, lints files, prints the report.
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <optional>
 
+#include "common/command_line.hpp"
 #include "common/escape.hpp"
 #include "common/exit_code.hpp"
-#include "common/help_formatter.hpp"
-#include "common/version.hpp"
+#include "common/variable.hpp"
 #include "manifests/lint/fix.hpp"
 #include "manifests/lint/lint.hpp"
 
@@ -28,8 +27,6 @@ struct Arguments {
 std::optional<int> parse_command_line(int argc, char** argv, Arguments& arguments) {
   CLI::App app("Finds errors in an egress router's manifests before they reach a cluster.",
                std::string(kProgram));
-  app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_option("FILE", arguments.files,
                  "File, directory, glob or kustomization; - is standard input")
       ->required()
@@ -41,13 +38,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Arguments& argument
   app.add_flag("--strict", arguments.options.is_strict, "Treat warnings as errors");
   app.add_flag("--fix", arguments.fixes,
                "Replace typographic quotes, dashes and spaces in the files");
-  app.footer(wrap(kFooter, 0));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error, std::cout, std::cerr);
-    return code == 0 ? code : static_cast<int>(ExitCode::usage);
-  }
+  if (const auto code = egress::parse_command_line(app, wrap(kFooter, 0), argc, argv)) return code;
   arguments.options.format = format == "json"    ? Format::json
                              : format == "sarif" ? Format::sarif
                                                  : Format::text;

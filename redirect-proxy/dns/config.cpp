@@ -38,6 +38,9 @@ constexpr std::array kVariables{
              "addresses are used so long after DNS says that their name does not exist"},
     Variable{"EGRESS_DNS_PROXY_DRAIN_TIMEOUT", "25s",
              "from SIGTERM to the end of connections under way"},
+    Variable{"EGRESS_DNS_PROXY_DRAIN_DELAY", "5s",
+             "time after SIGTERM during which new connections are still accepted, while Services "
+             "stop routing here; part of the drain timeout"},
     Variable{"EGRESS_DNS_PROXY_CONNECTIONS", "0",
              "maximum number of TCP clients at once; 0: as the limit of open files permits"},
     Variable{"EGRESS_DNS_PROXY_ACCESS_LOG", "text",
@@ -101,6 +104,8 @@ class ConfigParser {
     duration("EGRESS_DNS_PROXY_HOLD_GONE", milliseconds(0), config_.hold_gone);
     settings_.duration("EGRESS_DNS_PROXY_DRAIN_TIMEOUT", {milliseconds(0), hours(1)},
                        config_.drain);
+    settings_.duration("EGRESS_DNS_PROXY_DRAIN_DELAY", {milliseconds(0), hours(1)},
+                       config_.drain_delay);
     settings_.count("EGRESS_DNS_PROXY_CONNECTIONS", {0, 1'000'000}, config_.connections);
     settings_.count("EGRESS_THREADS", {0, 256}, config_.threads);
   }

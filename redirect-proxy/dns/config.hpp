@@ -35,7 +35,8 @@ struct DnsProxyConfig {
   Duration check_interval = std::chrono::seconds(5);  // 0: no active checks
   Duration hold_gone = std::chrono::seconds(30);      // of addresses after their name was deleted
   Duration drain = std::chrono::seconds(25);
-  std::size_t connections = 0;  // at once; 0: from the file limit
+  Duration drain_delay = std::chrono::seconds(5);  // of it, the listeners accept for so long
+  std::size_t connections = 0;                     // at once; 0: from the file limit
   AccessLogFormat connection_log = AccessLogFormat::text;
   DnsSettings dns{.most_ttl = std::chrono::seconds(10)};
   std::size_t threads = 0;  // 0: one for each CPU that the container may use

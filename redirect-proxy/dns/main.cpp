@@ -2,15 +2,14 @@
 // error of the DNS proxy that ends it is logged here and nowhere else.
 #include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <optional>
 
-#include "common/help_formatter.hpp"
+#include "common/command_line.hpp"
+#include "common/hold.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/net/system_resolver.hpp"
 #include "common/report.hpp"
-#include "common/version.hpp"
 #include "redirect-proxy/dns/config.hpp"
 #include "redirect-proxy/dns/explain.hpp"
 #include "redirect-proxy/dns/server.hpp"
@@ -33,22 +32,14 @@ struct Options {
 std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
   CLI::App app("Redirects connections to hosts by name, over healthy addresses.",
                std::string(kProgram));
-  app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", std::string(kProgram) + " " + kVersionAndCommit);
   app.add_flag("--check", options.check, "Validate the configuration, and serve nothing");
   auto* const explain = app.add_option("--explain", options.explain,
                                        "Say where a connection to a port goes: 'tcp 8080'")
                             ->type_name("PORT");
   app.add_flag("--resolve", options.resolve, "With --explain: ask DNS for the hosts' addresses")
       ->needs(explain);
-  app.footer(to_help_text(variables()) + "\n" + wrap(kExitCodes, 0));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error, std::cout, std::cerr);
-    return code == 0 ? code : static_cast<int>(ExitCode::usage);
-  }
-  return std::nullopt;
+  return egress::parse_command_line(app, to_help_text(variables()) + "\n" + wrap(kExitCodes, 0),
+                                    argc, argv);
 }
 
 ExitCode print_explanation(const DnsProxyConfig& config, const Options& options) {
@@ -64,6 +55,7 @@ ExitCode print_explanation(const DnsProxyConfig& config, const Options& options)
 }
 
 ExitCode run(const Options& options) {
+  if (!options.check && !options.explain) block_awaited_signals();
   Diagnostics diagnostics;
   auto config = parse_config(Environment::of_process(), diagnostics);
   set_up_log(config.log, kProgram);
@@ -74,10 +66,7 @@ ExitCode run(const Options& options) {
     spdlog::info("the configuration is valid: {} lines", config.table.targets.size());
     return ExitCode::ok;
   }
-  const auto served =
-      serve(std::move(config), {.info = [](std::string_view text) { spdlog::info("{}", text); },
-                                .warn = [](std::string_view text) { spdlog::warn("{}", text); },
-                                .error = [](std::string_view text) { spdlog::error("{}", text); }});
+  const auto served = serve(std::move(config), write_log);
   return served ? ExitCode::ok : report_failure(served.error(), termination_log);
 }
 
@@ -87,5 +76,5 @@ ExitCode run(const Options& options) {
 int main(int argc, char** argv) {
   egress::dns::Options options;
   if (const auto code = egress::dns::parse_command_line(argc, argv, options)) return *code;
-  return static_cast<int>(egress::dns::run(options));
+  return egress::run_to_exit(egress::dns::kProgram, [&] { return egress::dns::run(options); });
 }

@@ -168,8 +168,6 @@ std::string to_metrics(const Report& report) {
   const auto gauge = [&](std::string_view name, std::string_view help, std::uint64_t value) {
     out.family("egress_dns_proxy_" + std::string(name), Type::gauge, help).sample({}, value);
   };
-  gauge("connections", "TCP clients, connected now.", report.connections);
-  gauge("connections_limit", "Maximum number of TCP clients at once.", report.connections_limit);
   gauge("udp_flows", "UDP flows now.", report.udp_flows);
   gauge("udp_flows_limit", "Maximum number of UDP flows at once.", report.udp_flows_limit);
   gauge("table_refused", "1 while the file's table is rejected and an older one is applied.",

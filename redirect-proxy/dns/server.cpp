@@ -3,17 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "common/file_watch.hpp"
-#include "common/net/admin.hpp"
-#include "common/net/admin_tls.hpp"
 #include "common/net/cpus.hpp"
-#include "common/net/lifecycle.hpp"
-#include "common/net/own_addresses.hpp"
+#include "common/net/server.hpp"
 #include "redirect-proxy/dns/limits.hpp"
 #include "redirect-proxy/dns/report.hpp"
 #include "redirect-proxy/dns/upstreams.hpp"
@@ -21,69 +16,64 @@
 
 namespace egress::dns {
 
-namespace asio = boost::asio;
-
 namespace {
 
-constexpr std::chrono::seconds kReloadInterval(1);
-
-class Server {
+class Proxy final : public net::Service {
  public:
-  Server(DnsProxyConfig config, const ServerHooks& hooks)
+  Proxy(DnsProxyConfig config, const Log& log)
       : config_(std::move(config)),
-        hooks_(hooks),
+        log_(log),
         thread_count_(config_.threads == 0 ? net::usable_cpus() : config_.threads),
-        log_(STDOUT_FILENO),
+        access_log_(STDOUT_FILENO),
         files_(net::raise_file_limit()),
         limits_(share_descriptors(config_, config_.table, files_, thread_count_)),
         slots_(limits_.connections),
         extra_attempts_(limits_.extra_attempts),
         table_file_(config_.table_path),
-        reload_timer_(io_),
-        lifecycle_(io_, {.drain = config_.drain}, lifecycle_hooks(),
-                   [this] { return slots_.used() == 0; }) {}
+        server_({.admin = config_.admin,
+                 .egress_interface = config_.outside_interface,
+                 .drain = config_.drain,
+                 .drain_delay = config_.drain_delay},
+                *this, log_) {}
 
   Result<void> run() {
     if (auto opened = open(); !opened) return opened;
-    for (auto& worker : workers_) threads_.emplace_back([&worker] { worker->run(); });
-    lifecycle_.set_ready();
-    hooks_.info("serving " + std::to_string(uses_.size()) + " ports by " +
-                std::to_string(workers_.size()) + " threads, at most " +
-                std::to_string(slots_.limit()) + " clients");
-    watch_table();
-    io_.run();
-    for (auto& worker : workers_) worker->stop();
-    for (auto& thread : threads_) thread.join();
+    std::vector<std::function<void()>> loops;
+    for (auto& worker : workers_) loops.emplace_back([&worker] { worker->run(); });
+    server_.run(std::move(loops));
     return {};
   }
 
  private:
-  net::Lifecycle::Hooks lifecycle_hooks() {
-    return {.drain =
-                [this] {
-                  hooks_.info("draining");
-                  for (auto& worker : workers_) worker->drain();
-                },
-            .abort =
-                [this] {
-                  for (auto& worker : workers_) worker->abort();
-                },
-            .end = [this] { io_.stop(); }};
+  void on_start() override {
+    log_(LogLevel::info, "serving " + std::to_string(uses_.size()) + " ports by " +
+                             std::to_string(workers_.size()) + " threads, at most " +
+                             std::to_string(slots_.limit()) + " clients");
+  }
+  bool is_idle() override { return slots_.used() == 0; }
+  void drain() override {
+    log_(LogLevel::info, "draining: no new connections from here on");
+    for (auto& worker : workers_) worker->drain();
+  }
+  void abort() override {
+    for (auto& worker : workers_) worker->abort();
+  }
+  void stop() override {
+    for (auto& worker : workers_) worker->stop();
   }
 
   Result<void> open() {
-    outside_ = net::read_addresses_of(config_.outside_interface);
     auto upstreams =
-        Upstreams::make(io_, config_, limits_.checks,
+        Upstreams::make(server_.io(), config_, limits_.checks,
                         {.publish = [this](auto snapshot) { publish(std::move(snapshot)); },
-                         .info = hooks_.info,
-                         .warn = hooks_.warn});
+                         .info = [this](std::string_view text) { log_(LogLevel::info, text); },
+                         .warn = [this](std::string_view text) { log_(LogLevel::warn, text); }});
     if (!upstreams) return upstreams.error();
     upstreams_ = std::move(*upstreams);
     for (std::size_t i = 0; i < thread_count_; ++i)
       workers_.push_back(std::make_unique<Worker>(shared_, i));
     if (auto applied = apply(config_.table); !applied) return applied;
-    return open_admin();
+    return server_.open_admin();
   }
 
   // Whole or not at all: nothing is changed before all ports of all workers are bound.
@@ -104,7 +94,7 @@ class Server {
     }
     uses_ = std::move(uses);
     limits_ = share_descriptors(config_, text, files_, thread_count_);
-    for (const auto& warning : limits_.warnings) hooks_.warn(warning);
+    for (const auto& warning : limits_.warnings) log_(LogLevel::warn, warning);
     slots_.set_limit(limits_.connections);
     const auto snapshot = upstreams_->set_table(make_table(std::move(text)));
     for (std::size_t i = 0; i < workers_.size(); ++i)
@@ -122,56 +112,37 @@ class Server {
     return limits_.udp_flows / thread_count_ + (worker < limits_.udp_flows % thread_count_ ? 1 : 0);
   }
 
-  Result<void> open_admin() {
-    net::AdminOptions options;
-    if (config_.admin.has_tls()) {
-      auto tls =
-          net::make_admin_tls(config_.admin.tls_certificate, config_.admin.tls_key, hooks_.error);
-      if (!tls) return tls.error();
-      options.transport = std::move(*tls);
-    }
-    for (const auto& where : config_.admin.listen) {
-      auto admin = net::AdminServer::open(io_, where, admin_handlers(), options);
-      if (!admin) return admin.error();
-      admins_.push_back(std::move(*admin));
-    }
-    return {};
+  std::string metrics() override {
+    net::MetricsText out;
+    net::append_connections(out, "egress_dns_proxy", slots_);
+    return to_metrics(report()) + out.take();
   }
-
-  net::AdminHandlers admin_handlers() {
-    return {.not_ready_because = [this] { return not_ready_because(); },
-            .metrics = [this] { return to_metrics(report()); },
-            .status = [this] { return to_status(report()); },
-            .not_alive_because = {}};
-  }
-
-  std::string not_ready_because() const {
-    const auto stage = lifecycle_.not_ready_because();
-    return stage.empty() ? upstreams_->not_ready_because() : stage;
-  }
+  std::string status() override { return to_status(report()); }
+  std::string not_ready_because() override { return upstreams_->not_ready_because(); }
 
   Report report() {
     std::size_t flows = 0;
     for (const auto& worker : workers_) flows += worker->flows();
-    const auto why = not_ready_because();
     return {.upstreams = *upstreams_,
             .uses = uses_,
-            .stage = why.empty() ? "ready" : why,
+            .stage = server_.stage(),
             .threads = workers_.size(),
             .connections = slots_.used(),
             .connections_limit = slots_.limit(),
             .udp_flows = flows,
             .udp_flows_limit = limits_.udp_flows,
-            .log_dropped = log_.dropped(),
+            .log_dropped = access_log_.dropped(),
             .table_refused = table_refused_};
   }
 
-  void watch_table() {
-    if (table_file_.has_changed()) read_table_again();
-    reload_timer_.expires_after(kReloadInterval);
-    reload_timer_.async_wait([this](boost::system::error_code error) {
-      if (!error) watch_table();
-    });
+  void reload(net::Reload when) override {
+    if (const auto line = limit_notice_.poll(std::chrono::steady_clock::now()))
+      log_(LogLevel::warn, *line);
+    if (when == net::Reload::always && config_.table_path.empty()) {
+      return log_(LogLevel::warn,
+                  "SIGHUP: nothing to reload: EGRESS_DNS_PROXY_DESTINATION_FILE is not set");
+    }
+    if (table_file_.has_changed() || when == net::Reload::always) read_table_again();
   }
 
   void read_table_again() {
@@ -183,50 +154,43 @@ class Server {
     const auto applied = apply(std::move(table));
     if (!applied) return reject(to_text(applied.error()) + "\n");
     table_refused_ = false;
-    hooks_.info("new table applied: " + std::to_string(uses_.size()) + " ports");
+    log_(LogLevel::info, "new table applied: " + std::to_string(uses_.size()) + " ports");
   }
 
   void reject(const std::string& why) {
     table_refused_ = true;
-    hooks_.error("changed table rejected, the one before stays applied\n" + why);
+    log_(LogLevel::error, "changed table rejected, the one before stays applied\n" + why);
   }
 
   DnsProxyConfig config_;
-  const ServerHooks& hooks_;
+  const Log& log_;
   const std::size_t thread_count_;
-  std::vector<IpAddress> outside_;  // sorted; as they were at the start
-  net::AccessLog log_;
+  net::AccessLog access_log_;
   const std::size_t files_;  // the limit of open ones
   Limits limits_;
   net::ConnectionSlots slots_;
   net::ConnectionSlots extra_attempts_;
+  net::ConnectionLimitNotice limit_notice_{slots_, "EGRESS_DNS_PROXY_CONNECTIONS"};
+  FileWatch table_file_;
+  bool table_refused_ = false;
+  net::Server server_;
   const Worker::Shared shared_{
       .config = config_,
-      .log = log_,
+      .log = access_log_,
       .slots = slots_,
       .extra_attempts = extra_attempts_,
       .health = [this](Protocol protocol) -> Health& { return upstreams_->health(protocol); },
-      .is_outside =
-          [this](const IpAddress& local) {
-            return std::binary_search(outside_.begin(), outside_.end(), local);
-          },
+      .is_outside = [this](const IpAddress& local) { return server_.egress().holds(local); },
       .max_pipes = limits_.pipes / thread_count_};
-  FileWatch table_file_;
-  bool table_refused_ = false;
-  asio::io_context io_;  // of the main thread: signals, names, checks, endpoint, reload
-  asio::steady_timer reload_timer_;
   std::unique_ptr<Upstreams> upstreams_;
   std::map<LocalPort, EntryUses> uses_;  // of each entry
-  net::Lifecycle lifecycle_;
-  std::vector<net::AdminServer> admins_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::thread> threads_;
 };
 
 }  // namespace
 
-Result<void> serve(DnsProxyConfig config, const ServerHooks& hooks) {
-  return Server(std::move(config), hooks).run();
+Result<void> serve(DnsProxyConfig config, const Log& log) {
+  return Proxy(std::move(config), log).run();
 }
 
 }  // namespace egress::dns

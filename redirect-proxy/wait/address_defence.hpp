@@ -16,13 +16,16 @@ class AddressDefence {
   using Clock = std::chrono::steady_clock;
   // RFC 5227 §1.1, DEFEND_INTERVAL: two hosts that both defend must not fill the link.
   static constexpr std::chrono::seconds kInterval{10};
-  // An address is contested so long after a claim that a defence did not stop.
+  // A host that holds the address answers the ARP probe that goes with a defense within this time.
+  // What claims the address at other times only may be forged: it is defended against, no more.
+  static constexpr std::chrono::seconds kAnswer{2};
+  // An address is contested for this long after another host confirmed that it holds it.
   static constexpr std::chrono::seconds kContested{60};
 
   enum class Response : std::uint8_t {
-    defend,  // announce the address, once
-    tell,    // defended a moment ago, in vain: for people to see to
-    nothing  // told a moment ago
+    defend,  // announce the address once, and probe for it
+    tell,    // confirmed: an administrator has to act
+    nothing  // answered, or reported, a moment ago
   };
 
   Response on_claim(const IpAddress& address, Clock::time_point now) {
@@ -32,6 +35,7 @@ class AddressDefence {
       state.defended = now;
       return Response::defend;
     }
+    if (now - *state.defended > kAnswer) return Response::nothing;
     state.contested_until = now + kContested;
     if (state.told && now - *state.told < kInterval) return Response::nothing;
     state.told = now;

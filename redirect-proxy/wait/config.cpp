@@ -8,7 +8,7 @@ namespace egress::wait {
 namespace {
 
 using std::chrono::hours;
-using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 constexpr std::array kVariables{
     Variable{"EGRESS_INTERFACE", "macvlan0",
@@ -18,8 +18,8 @@ constexpr std::array kVariables{
         "path of the table's file: a changed table is put in force by egress-router, which runs "
         "with this container's variables and CAP_NET_ADMIN"},
     Variable{"EGRESS_GATEWAY_CHECK_INTERVAL", "10s",
-             "the gateway is asked for so often, and is down after three questions without an "
-             "answer; 0: never asked"},
+             "time between two probes of the gateway, from 1s to 1h; it is down after three probes "
+             "without an answer; 0 disables probes"},
     Variable{"EGRESS_ADMIN_LISTEN", "off",
              "ADDRESS:PORT of /healthz, /livez, /readyz, /metrics and /status; off: none"},
     Variable{"EGRESS_ADMIN_TLS_CERT", "",
@@ -39,8 +39,12 @@ WaitConfig parse_config(const Environment& environment, Diagnostics& diagnostics
   SettingsReader reader(environment, diagnostics);
   reader.text("EGRESS_INTERFACE", config.interface);
   reader.text("EGRESS_DESTINATION_FILE", config.table_path);
-  reader.duration("EGRESS_GATEWAY_CHECK_INTERVAL", {milliseconds(0), hours(1)},
-                  config.gateway_interval);
+  if (environment.get("EGRESS_GATEWAY_CHECK_INTERVAL") == "0") {
+    config.gateway_interval = {};
+  } else {
+    reader.duration("EGRESS_GATEWAY_CHECK_INTERVAL", {seconds(1), hours(1)},
+                    config.gateway_interval, ", or 0");
+  }
   config.admin = parse_admin_settings(environment, diagnostics, {});
   config.log = parse_log_options(environment, diagnostics);
   reader.text("EGRESS_TERMINATION_LOG", config.termination_log);

@@ -1,6 +1,6 @@
 #include "redirect-proxy/wait/link_guard.hpp"
 
-#include <unistd.h>
+#include <fcntl.h>
 
 #include <algorithm>
 
@@ -9,8 +9,11 @@
 namespace egress::wait {
 namespace {
 
-constexpr int kMissedAnswers = 3;    // until a gateway is down
-constexpr int kMessagesInTurn = 64;  // then others get their turn
+constexpr int kMissedAnswers = 3;  // until a gateway is down
+// At more messages in a turn it rests for a moment: the kernel drops what comes then, and a flood
+// costs next to nothing.
+constexpr int kMessagesInTurn = 64;
+constexpr std::chrono::milliseconds kRest{50};
 
 }  // namespace
 
@@ -25,26 +28,27 @@ void LinkGuard::start() {
         std::find_if(defended_.begin(), defended_.end(),
                      [&](const IpAddress& address) { return address.family() == family; });
     if (source == defended_.end()) continue;
-    open(family);
+    open(family, defended_);
     const auto gateway = read_default_gateway(link_, family);
-    if (gateway && interval_.count() > 0)
-      asked_.push_back({*gateway, *source, Clock::now(), std::nullopt});
+    if (!gateway || interval_.count() == 0) continue;
+    open(family, {*gateway});
+    asked_.push_back({*gateway, *source, Clock::now(), std::nullopt});
   }
   if (!asked_.empty()) ask_in_turn();
 }
 
-void LinkGuard::open(Family family) {
+void LinkGuard::open(Family family, const std::vector<IpAddress>& heard) {
   auto socket = link::NeighbourSocket::open(link_, family);
-  const int copy = socket ? ::dup(socket->descriptor()) : -1;
+  const auto filtered = socket ? socket->hear_claims_of(heard) : socket.error();
+  const int copy = filtered ? ::fcntl(socket->descriptor(), F_DUPFD_CLOEXEC, 0) : -1;
   if (copy < 0) {
-    const auto why = socket ? "dup failed" : to_text(socket.error());
+    if (heard != defended_) return;
+    const auto why = filtered ? "dup failed" : to_text(filtered.error());
     log_(LogLevel::info,
          "another host that takes the address of " + link_ + " will not be noticed: " + why);
     return;
   }
-  sockets_.push_back(
-      {std::move(*socket), boost::asio::posix::stream_descriptor(io_, copy), family});
-  listen(sockets_.back());
+  listen(sockets_.emplace_back(io_, std::move(*socket), copy, family));
 }
 
 void LinkGuard::listen(Socket& socket) {
@@ -55,7 +59,8 @@ void LinkGuard::listen(Socket& socket) {
 }
 
 void LinkGuard::read(Socket& socket) {
-  for (int i = 0; i < kMessagesInTurn; ++i) {
+  int messages = 0;
+  for (; messages < kMessagesInTurn; ++messages) {
     const auto message = socket.neighbours.receive();
     if (!message) {  // the link went down, which the gateway's silence will tell
       log_(LogLevel::warn, to_text(message.error()));
@@ -64,7 +69,11 @@ void LinkGuard::read(Socket& socket) {
     if (!*message) break;
     on_message(socket, **message);
   }
-  listen(socket);
+  if (messages < kMessagesInTurn) return listen(socket);
+  socket.pause.expires_after(kRest);
+  socket.pause.async_wait([this, &socket](boost::system::error_code error) {
+    if (!error) listen(socket);
+  });
 }
 
 void LinkGuard::on_message(Socket& socket, const link::NeighbourMessage& message) {
@@ -83,6 +92,7 @@ void LinkGuard::on_claim(Socket& socket, const IpAddress& address, const std::st
   switch (defence_.on_claim(address, Clock::now())) {
     case AddressDefence::Response::defend: {
       const auto announced = socket.neighbours.announce(address);
+      static_cast<void>(socket.neighbours.ask(std::nullopt, address));
       log_(LogLevel::warn, to_text(address) + " is claimed by " + who + ": " +
                                (announced ? "defended" : to_text(announced.error())));
       return;
@@ -99,11 +109,12 @@ void LinkGuard::on_claim(Socket& socket, const IpAddress& address, const std::st
 void LinkGuard::ask_in_turn() {
   for (auto& asked : asked_) {
     judge(asked);
-    for (auto& socket : sockets_) {
-      // That it cannot be sent is as good as no answer.
-      if (socket.family == asked.gateway.family())
-        static_cast<void>(socket.neighbours.ask(asked.source, asked.gateway));
-    }
+    const auto socket = std::find_if(sockets_.begin(), sockets_.end(), [&](const Socket& each) {
+      return each.family == asked.gateway.family();
+    });
+    // That it cannot be sent is as good as no answer.
+    if (socket != sockets_.end())
+      static_cast<void>(socket->neighbours.ask(asked.source, asked.gateway));
   }
   timer_.expires_after(interval_);
   timer_.async_wait([this](boost::system::error_code error) {

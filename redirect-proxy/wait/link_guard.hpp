@@ -22,8 +22,6 @@
 
 namespace egress::wait {
 
-using Log = std::function<void(LogLevel, std::string_view)>;
-
 class LinkGuard {
  public:
   struct Gateway {
@@ -47,9 +45,15 @@ class LinkGuard {
 
  private:
   using Clock = AddressDefence::Clock;
+  // One for the claims to our addresses and one for the gateway, so that a flood of the first does
+  // not drown the second.
   struct Socket {
+    Socket(boost::asio::io_context& io, link::NeighbourSocket socket, int copy, Family of)
+        : neighbours(std::move(socket)), readable(io, copy), pause(io), family(of) {}
+
     link::NeighbourSocket neighbours;
     boost::asio::posix::stream_descriptor readable;  // a duplicate of its descriptor
+    boost::asio::steady_timer pause;
     Family family;
   };
   struct Asked {
@@ -59,7 +63,7 @@ class LinkGuard {
     std::optional<bool> is_up;
   };
 
-  void open(Family family);
+  void open(Family family, const std::vector<IpAddress>& heard);
   void listen(Socket& socket);
   void read(Socket& socket);
   void on_message(Socket& socket, const link::NeighbourMessage& message);

@@ -78,7 +78,7 @@ std::string help() {
 int main(int argc, char** argv) {
   using namespace egress;
   std::signal(SIGPIPE, SIG_IGN);
-  block_termination_signals();
+  block_awaited_signals();
   const std::string_view argument = argc > 1 ? argv[1] : "";
   if (argc == 2 && (argument == "--help" || argument == "-h")) {
     write_or_drop(STDOUT_FILENO, wait::help());
@@ -97,5 +97,5 @@ int main(int argc, char** argv) {
                       "\n");
     return static_cast<int>(ExitCode::usage);
   }
-  return static_cast<int>(wait::Program().run(argument));
+  return run_to_exit(wait::kProgram, [&] { return wait::Program().run(argument); });
 }

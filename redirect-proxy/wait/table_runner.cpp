@@ -3,7 +3,6 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,23 +11,22 @@
 #include <filesystem>
 #include <vector>
 
+#include "common/capabilities.hpp"
 #include "common/exit_code.hpp"
+#include "redirect-proxy/wait/ruleset_generation.hpp"
 
 namespace egress::wait {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kInterval{1};     // between two looks at the file
-constexpr std::chrono::seconds kRunLimit{60};    // set-up takes well under 10 s, gateway included
+// A run that takes longer is killed. Set-up takes well under 10 s, besides what it waits for: two
+// gateways and the address probe, each for 60 s at most (EGRESS_GATEWAY_TIMEOUT,
+// EGRESS_ADDRESS_PROBE).
+constexpr std::chrono::minutes kRunLimit{5};
 constexpr std::chrono::seconds kRetryAfter{30};  // what failed for another reason than its text
 
-bool has_net_admin() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  return ::syscall(SYS_capget, &header, sets.data()) == 0 &&
-         (sets[0].effective & (1U << static_cast<unsigned>(CAP_NET_ADMIN))) != 0;
-}
+bool has_net_admin() { return has_capability(CAP_NET_ADMIN); }
 
 std::string program_beside_this() {
   std::error_code error;
@@ -74,10 +72,12 @@ int spawn(const std::string& program, pid_t& child) {
   return error;
 }
 
+constexpr std::string_view kUnchanged = "the table that was applied before stays";
+
 }  // namespace
 
-TableRunner::TableRunner(boost::asio::io_context& io, std::string table_path, const Log& log)
-    : log_(log), file_(std::move(table_path)), timer_(io) {}
+TableRunner::TableRunner(std::string table_path, const Log& log)
+    : log_(log), file_(std::move(table_path)) {}
 
 void TableRunner::start() {
   if (!watches()) return;
@@ -88,23 +88,19 @@ void TableRunner::start() {
                              (has_net_admin() ? "egress-router" : "CAP_NET_ADMIN"));
   }
   is_due_ = !program_.empty();
-  look();
 }
 
-void TableRunner::wait() {
-  timer_.expires_after(kInterval);
-  timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) look();
-  });
-}
-
-void TableRunner::look() {
+void TableRunner::poll(net::Reload when) {
+  const bool asked = when == net::Reload::always;
+  if (!watches()) {
+    if (asked)
+      log_(LogLevel::warn, "SIGHUP: nothing to reload: EGRESS_DESTINATION_FILE is not set");
+    return;
+  }
   const auto now = Clock::now();
-  if (file_.has_changed()) is_due_ = true;
-  if (now >= retry_at_) is_due_ = true;
+  if (file_.has_changed() || asked || now >= retry_at_) is_due_ = true;
   if (child_ != 0 && now - began_ > kRunLimit) ::kill(child_, SIGKILL);
   if (child_ == 0 && is_due_) run();
-  wait();
 }
 
 void TableRunner::run() {
@@ -118,9 +114,10 @@ void TableRunner::run() {
     return;
   }
   began_ = Clock::now();
+  ruleset_ = read_ruleset_generation();
   if (const int error = spawn(program_, child_); error != 0) {
     child_ = 0;
-    fail(program_ + " does not start: " + std::strerror(error));
+    fail(program_ + " does not start: " + std::strerror(error), kUnchanged);
   }
 }
 
@@ -136,16 +133,34 @@ void TableRunner::on_child_end(pid_t child, int status) {
   const bool is_wrong =
       WIFEXITED(status) && WEXITSTATUS(status) == static_cast<int>(ExitCode::configuration);
   if (!is_wrong) retry_at_ = Clock::now() + kRetryAfter;
-  fail(is_wrong ? "the table of " + file_.path() + " is refused, for the errors above"
-       : WIFEXITED(status)
-           ? "egress-router failed with exit code " + std::to_string(WEXITSTATUS(status))
-           : "egress-router was killed by signal " + std::to_string(WTERMSIG(status)));
+  if (is_wrong) {
+    fail("the table of " + file_.path() + " is rejected, for the errors above", kUnchanged);
+  } else if (WIFEXITED(status)) {
+    fail("egress-router failed with exit code " + std::to_string(WEXITSTATUS(status)),
+         "what it rolled back is above; it runs again in 30 s");
+  } else {
+    fail("egress-router was killed by signal " + std::to_string(WTERMSIG(status)),
+         in_force_after_kill());
+  }
 }
 
-void TableRunner::fail(const std::string& why) {
+// The ruleset is loaded in one transaction, which the kernel counts.
+std::string_view TableRunner::in_force_after_kill() const {
+  const auto now = read_ruleset_generation();
+  if (!now || !ruleset_) return "which table is applied is not known; it runs again in 30 s";
+  if (*now == *ruleset_) return "the table that was applied before stays; it runs again in 30 s";
+  if (*now == *ruleset_ + 1) {
+    return "the changed table is applied, but stale conntrack entries may remain; it runs again in "
+           "30 s";
+  }
+  return "the ruleset was changed more than once, and which table is applied is not known; it runs "
+         "again in 30 s";
+}
+
+void TableRunner::fail(const std::string& why, std::string_view in_force) {
   is_refused_ = true;
   ++failures_;
-  log_(LogLevel::error, why + "; the table in force stays");
+  log_(LogLevel::error, why + "; " + std::string(in_force));
 }
 
 }  // namespace egress::wait

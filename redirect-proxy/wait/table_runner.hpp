@@ -1,28 +1,35 @@
-// Puts a changed table in force: watches its file, and has egress-router, which lies beside this
-// program, set the pod up again with it. That run changes what differs and nothing else, and
-// refuses a wrong table whole.
+// Applies a changed destination table: watches its file, and has egress-router, which is installed
+// beside this program, set the pod up again with it. That run changes what differs and nothing
+// else, and rejects a table with errors as a whole.
 #pragma once
 
 #include <sys/types.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/file_watch.hpp"
-#include "redirect-proxy/wait/link_guard.hpp"
+#include "common/log.hpp"
+#include "common/net/server.hpp"
 
 namespace egress::wait {
 
 class TableRunner {
  public:
-  // An empty path: there is nothing to do. `io` and `log` must outlive it.
-  TableRunner(boost::asio::io_context& io, std::string table_path, const Log& log);
+  // An empty path: there is nothing to do. `log` must outlive this object.
+  TableRunner(std::string table_path, const Log& log);
 
-  // Runs egress-router once, for the file may have changed since the init container read it, and
-  // then with each change. Without CAP_NET_ADMIN, or without the program, it only tells of changes.
+  // Finds out what this container may do. The first poll() then runs egress-router, for the file
+  // may have changed since the init container read it. Without CAP_NET_ADMIN, or without the
+  // program, changes are reported only.
   void start();
+
+  // Called each second: runs egress-router where the file has changed or an earlier run failed.
+  // `always`: runs it in any case (SIGHUP).
+  void poll(net::Reload when);
 
   // A child of this process has ended; others than ours are passed over. `status`: of waitpid(2).
   void on_child_end(pid_t child, int status);
@@ -34,17 +41,16 @@ class TableRunner {
   std::uint64_t failures() const { return failures_; }
 
  private:
-  void wait();
-  void look();
   void run();
-  void fail(const std::string& why);
+  void fail(const std::string& why, std::string_view in_force);
+  std::string_view in_force_after_kill() const;
 
   const Log& log_;
   FileWatch file_;
   std::string program_;  // empty: a change needs a new pod
-  boost::asio::steady_timer timer_;
   std::chrono::steady_clock::time_point began_;
-  pid_t child_ = 0;  // 0: none runs
+  std::optional<std::uint32_t> ruleset_;  // its generation when the run began
+  pid_t child_ = 0;                       // 0: none runs
   bool is_due_ = false;
   bool is_refused_ = false;
   std::chrono::steady_clock::time_point retry_at_ = std::chrono::steady_clock::time_point::max();

@@ -1,5 +1,6 @@
 """The process: its table as it changes, its limits, its end; UDP; and who may reach it."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -227,3 +228,36 @@ def test_it_runs_without_any_privilege(lab, names):
         assert "Uid:\t1001" in status and "CapEff:\t0000000000000000" in status and "CapBnd:\t0000000000000000" in status
         proxy.wait_for("www.example.com", A)
         assert ask_in_turn(pod(lab), 80, 1) == []
+
+
+def test_hang_up_reloads_the_table_and_readiness_ends_before_the_listeners(lab, names, tmp_path):
+    path = tmp_path / "table"
+    path.write_text("80 www.example.com 80\n")
+    path.chmod(0o644)
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(0o755)
+    with DnsProxy(lab, None, DNS_PROXY_DESTINATION_FILE=path, DNS_PROXY_DRAIN_DELAY="2s") as proxy:
+        proxy.wait_for("www.example.com", A)
+        before = path.stat()
+        path.write_text("81 www.example.com 80\n")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        proxy.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: ask_in_turn(pod(lab), 81, 1) == [], "the new port")
+        proxy.process.terminate()
+        told = time.monotonic()
+        wait_for(lambda: not proxy.is_ready(), "readiness to end")
+        assert time.monotonic() - told < 1
+        while time.monotonic() - told < 1.5:
+            assert ask_in_turn(pod(lab), 81, 1) == []
+        assert proxy.process.wait(5) == 0
+        assert time.monotonic() - told > 1.9
+
+
+def test_at_the_connection_limit_it_says_so(lab, names):
+    with DnsProxy(lab, TABLE, DNS_PROXY_CONNECTIONS="2", THREADS="1") as proxy:
+        proxy.wait_for("www.example.com", A)
+        peers = [connect("client", "tcp", pod(lab), 80) for _ in range(3)]
+        wait_for(lambda: proxy.metric("accept_waits_total", '{reason="connections"}') > 30, "a wait of more than a second")
+        for peer in peers:
+            peer.close()
+        assert proxy.stop()[1].count("maximum of 2 connections is reached") == 1

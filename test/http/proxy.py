@@ -34,6 +34,7 @@ class Proxy:
             "EGRESS_HTTP_PROXY_ACCESS_LOG": "json",
             "EGRESS_HTTP_PROXY_VIA": "proxy-under-test",
             "EGRESS_THREADS": "1",
+            "EGRESS_HTTP_PROXY_DRAIN_DELAY": "0",
         }
         if rules is not None:
             self.environment["EGRESS_HTTP_PROXY_DESTINATION"] = rules

@@ -3,8 +3,10 @@
 import os
 import resource
 import signal
+import socket
 import subprocess
 import time
+import urllib.error
 
 import pytest
 from client import Client, CutShort
@@ -294,3 +296,109 @@ def test_threads_share_the_work():
             with Client(proxy.port) as client:
                 assert client.ask(GET.format(origin.port)).status == 200
         assert proxy.metric("connections_total") == 50
+
+
+def test_an_exception_reaches_the_edge(tmp_path):
+    """Memory that runs out, wherever that is: exit code 1, and the reason in the termination log. Below what the
+    program itself needs, the kernel does not start it."""
+    left = tmp_path / "termination-log"
+    ends = set()
+    for mebibytes in range(16, 140, 4):
+        left.write_text("")
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))  # noqa: B023, E731
+        process = subprocess.Popen(
+            [BINARY], preexec_fn=limit, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={"EGRESS_HTTP_PROXY_DESTINATION": "*", "EGRESS_TERMINATION_LOG": str(left), "EGRESS_THREADS": "4",
+                 "EGRESS_HTTP_PROXY_LISTEN": f"127.0.0.1:{free_port()}", "EGRESS_ADMIN_LISTEN": "off",
+                 "EGRESS_HTTP_PROXY_DRAIN_DELAY": "0"})
+        log = ""
+        for line in process.stderr:
+            log += line
+            if " ready" in line:
+                process.terminate()
+        ends.add(process.wait(10))
+        if process.returncode == 1:
+            assert left.read_text().startswith("internal error: ") and left.read_text() in log
+    process.stderr.close()
+    assert ends == {0, 1}, ends
+
+
+def get_readyz(proxy):
+    try:
+        return proxy.admin("/readyz")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_readiness_ends_at_once_and_new_connections_are_served_for_the_delay():
+    with Origin(answering(ok())) as origin, Proxy(HTTP_PROXY_DRAIN_DELAY="2s") as proxy:
+        proxy.signal()
+        told = time.monotonic()
+        wait_for(lambda: get_readyz(proxy) == (503, "draining\n"), "readiness to end")
+        assert time.monotonic() - told < 1
+        while time.monotonic() - told < 1.5:
+            with Client(proxy.port) as late:
+                assert late.ask(GET.format(origin.port)).status == 200
+        assert proxy.process.wait(5) == 0
+        assert time.monotonic() - told > 1.9
+
+
+def test_hang_up_reloads_the_rules(tmp_path):
+    """Also where the file looks as it did: same inode, size and time."""
+    rules = tmp_path / "rules"
+    rules.write_text("127.0.0.1\n")
+    with Origin(answering(ok())) as origin, Proxy(rules=None, HTTP_PROXY_DESTINATION_FILE=rules) as proxy:
+        before = rules.stat()
+        rules.write_text("127.0.0.2\n")
+        os.utime(rules, ns=(before.st_atime_ns, before.st_mtime_ns))
+        proxy.signal(signal.SIGHUP)
+        wait_for(lambda: "new rules" in proxy.process.stderr.readline(), "the rules to be read")
+        with Client(proxy.port) as client:
+            assert client.ask(GET.format(origin.port)).status == 403
+    with Proxy() as proxy:
+        proxy.signal(signal.SIGHUP)
+        wait_for(lambda: "nothing to reload" in proxy.process.stderr.readline(), "the answer")
+        assert proxy.is_running()
+
+
+def test_at_the_connection_limit_it_says_so():
+    with Proxy(HTTP_PROXY_CONNECTIONS="3") as proxy:
+        clients = [Client(proxy.port) for _ in range(3)]
+        wait_for(lambda: proxy.status()["connections"]["open"] == 3, "all to be accepted")
+        assert proxy.metric("accept_waits_total", '{reason="connections"}') == 0
+        waiting = Client(proxy.port)
+        wait_for(lambda: proxy.metric("accept_waits_total", '{reason="connections"}') > 1, "the wait to be counted")
+        assert "maximum of 3 connections is reached" in proxy.process.stderr.readline()
+        for client in clients:
+            client.close()
+        assert waiting.ask("GET http://169.254.1.1/ HTTP/1.1\r\nHost: x\r\n\r\n").status == 403
+        waiting.close()
+        proxy.stop()
+        assert "maximum" not in proxy.stderr.partition(" ready")[2]  # once a minute
+
+
+def test_a_connection_limit_above_the_file_limit_is_reduced():
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512))  # noqa: E731
+    with Proxy(preexec=limit, HTTP_PROXY_CONNECTIONS="100000") as proxy:
+        maximum = proxy.status()["connections"]["limit"]
+        assert 100 < maximum < 256
+        assert f"EGRESS_HTTP_PROXY_CONNECTIONS=100000 exceeds what the limit of 512 open files permits: at most {maximum} " in proxy.stderr
+    with Proxy(preexec=limit, HTTP_PROXY_CONNECTIONS="100") as proxy:  # the file limit is raised all the same
+        assert (proxy.status()["connections"]["limit"], resource.prlimit(proxy.process.pid, resource.RLIMIT_NOFILE)) == (
+            100, (512, 512))
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\n"], ids=["idle", "half a request"])
+def test_idle_connections_do_not_starve_the_probes(sent):
+    with Proxy() as proxy:
+        idle = []
+        for _ in range(200):
+            idle.append(socket.create_connection(("127.0.0.1", proxy.admin_port), timeout=5))
+            idle[-1].sendall(sent)
+        for _ in range(20):
+            asked = time.monotonic()
+            assert proxy.admin("/readyz") == "ok\n"
+            assert time.monotonic() - asked < 0.1
+        assert proxy.descriptors() < 80
+        for each in idle:
+            each.close()

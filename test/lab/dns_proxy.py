@@ -25,6 +25,7 @@ class DnsProxy:
     def __init__(self, lab, table, program="egress-dns-proxy", prefix=UNPRIVILEGED, **variables):
         """Sets the pod up too. `variables` come without EGRESS_; DESTINATION_FILE in them takes the table's place."""
         lab.router(lab.dual_stack(EGRESS_ROUTER_MODE="dns-proxy", EGRESS_DESTINATION=None, EGRESS_ADDRESS_PROBE="off"))
+        variables = {"DNS_PROXY_DRAIN_DELAY": "0"} | variables
         environment = {f"EGRESS_{name}": str(value) for name, value in variables.items()}
         if "EGRESS_DNS_PROXY_DESTINATION_FILE" not in environment:
             environment["EGRESS_DNS_PROXY_DESTINATION"] = table

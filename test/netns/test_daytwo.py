@@ -3,9 +3,13 @@ under traffic, and tells of all that on its admin endpoint."""
 
 import json
 import re
+import shutil
+import signal
 import socket
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
@@ -27,7 +31,8 @@ UNPRIVILEGED = ("setpriv", "--reuid=1001", "--regid=0", "--clear-groups", "--bou
 class Waiting:
     """A pod that is set up for both families, and egress-wait in it."""
 
-    def __init__(self, lab, folder, *prefix, program="egress-wait", table=None, **variables):
+    def __init__(self, lab, folder, *prefix, program="egress-wait", binaries=None, table=None, **variables):
+        """`binaries`: a folder with the program, where it is not that of all others."""
         self.lab, self.table = lab, folder / "table"
         given = lab.dual_stack(EGRESS_ADDRESS_PROBE="off", EGRESS_ADMIN_LISTEN=f":{ADMIN}")
         if table is not None:
@@ -42,8 +47,8 @@ class Waiting:
             given["EGRESS_ROUTER_MODE"] = "legacy"
         self.log_path = folder / "log"
         with self.log_path.open("wb") as log:
-            self.process = start("pod", *prefix, programs() / program, stderr=log, env=given | {
-                "EGRESS_GATEWAY_CHECK_INTERVAL": "200ms"} | variables)
+            self.process = start("pod", *prefix, (binaries or programs()) / program, stderr=log, env=given | {
+                "EGRESS_GATEWAY_CHECK_INTERVAL": "1s"} | variables)
         wait_for(lambda: "holding the pod" in self.log(), "the start", 10)
 
     def log(self):
@@ -110,14 +115,53 @@ def test_the_address_is_defended_once_then_the_conflict_is_told(waiting, claim, 
                  "a defence")
     assert f"{address} is claimed by the host with MAC address {FOREIGN_MAC} on macvlan0: defended" in pod.log()
     assert pod.get("/readyz")[0] == 200
+
+
+@pytest.mark.parametrize("claim, address", [(claim4, shapes.SOURCE4), (claim6, shapes.SOURCE6)], ids=["ipv4", "ipv6"])
+def test_a_host_that_holds_the_address_confirms_the_conflict(waiting, claim, address):
+    """Its kernel answers the probe that goes with the defense."""
+    pod = waiting()
+    run("neighbour", "ip", "address", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
     claim()
     pod.wait_for_metric(f'address_contested{{address="{address}"}}', 1)
     status, why = pod.get("/readyz")
     assert status == 503 and f"another host claims {address}" in why
-    claim()
-    pod.wait_for_metric("address_conflicts_total", 3)
     assert pod.log().count(f"error egress-wait: {address} is held by two") == 1
-    assert pod.log().count("defended") == 1
+
+
+# Sends `count` ARP claims in 3 s, from the namespace that it runs in.
+FLOOD = """
+import socket, sys, time
+frame, count = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+    raw.bind(("eth0", 0))
+    began, sent = time.monotonic(), 0
+    while (now := time.monotonic() - began) < 3:
+        while sent < count * now / 3:
+            raw.send(frame)
+            sent += 1
+print(sent)
+"""
+
+
+def test_a_flood_of_claims_delays_no_probe_and_hides_no_gateway(waiting):
+    pod = waiting()
+    pod.wait_for_metric(f'gateway_up{{gateway="{shapes.GATEWAY4}"}}', 1)
+    frame = bytes(Ether(src=FOREIGN_MAC, dst="ff:ff:ff:ff:ff:ff") / ARP(
+        op=1, hwsrc=FOREIGN_MAC, psrc=shapes.SOURCE4, pdst=shapes.SOURCE4))
+    flood = start("neighbour", sys.executable, "-c", FLOOD, frame.hex(), "420000")
+    delays, gateway = [], []
+    while flood.poll() is None:
+        asked = time.monotonic()
+        pod.get("/livez")
+        delays.append(time.monotonic() - asked)
+        gateway.append(pod.metric(f'gateway_up{{gateway="{shapes.GATEWAY4}"}}'))
+    sent = int(flood.communicate()[0])
+    assert sent > 40_000
+    assert sorted(delays)[len(delays) // 2] < 0.02 and max(delays) < 0.5
+    assert set(gateway) == {1}
+    # The rest is dropped by the kernel, so that more of them cost no more.
+    assert 1 <= pod.metric("address_conflicts_total") < min(sent, 10_000)
 
 
 def test_what_is_no_claim_is_not_counted(waiting):
@@ -221,7 +265,7 @@ def test_a_wrong_table_changes_nothing_and_is_told(waiting):
     pod.table.write_text("80 tcp 203.0.113.26\n0 tcp 203.0.113.25\n")
     pod.wait_for_metric("reload_refused", 1)
     assert pod.metric("reload_failures_total") == 1
-    assert f"{pod.table}:2:1: error" in pod.log() and "refused, for the errors above" in pod.log()
+    assert f"{pod.table}:2:1: error" in pod.log() and "rejected, for the errors above" in pod.log()
     assert pod.get("/readyz")[0] == 200  # what is in force works
     pod.lab.outside.forget()
     ask("client", "tcp", pod.lab.shape.pod(4), 80)
@@ -230,6 +274,64 @@ def test_a_wrong_table_changes_nothing_and_is_told(waiting):
     pod.table.write_text("80 tcp 203.0.113.26\n")
     pod.wait_for_metric("reload_refused", 0)
     assert pod.metric("reloads_total") == 2
+
+
+def test_hang_up_applies_the_table_again(waiting):
+    pod = waiting(table="80 tcp 203.0.113.25\n")
+    pod.wait_for_metric("reloads_total", 1)
+    run("pod", "nft", "flush", "ruleset")
+    pod.process.send_signal(signal.SIGHUP)
+    pod.wait_for_metric("reloads_total", 2)
+    ask("client", "tcp", pod.lab.shape.pod(4), 80)
+
+
+def test_hang_up_without_a_file_is_no_end(waiting):
+    pod = waiting()
+    pod.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "nothing to reload: EGRESS_DESTINATION_FILE is not set" in pod.log(), "the log")
+    pod.end()
+
+
+@pytest.mark.parametrize("when, in_force, reported", [
+    ("before", "203.0.113.25", "the table that was applied before stays"),
+    ("after", "203.0.113.26", "the changed table is applied, but stale conntrack entries may remain"),
+])
+def test_a_reload_that_is_killed_reports_which_table_is_applied(waiting, tmp_path, when, in_force, reported):
+    """egress-router as it is, killed before it began or after it loaded the ruleset."""
+    binaries, fate = tmp_path / "bin", tmp_path / "fate"
+    binaries.mkdir()
+    shutil.copy(programs() / "egress-wait", binaries)
+    (binaries / "egress-router").write_text(f"""#!/bin/sh
+        case $(cat {fate}) in
+            before) kill -9 $$ ;;
+            after) {programs() / "egress-router"}; kill -9 $$ ;;
+        esac
+        exec {programs() / "egress-router"}
+        """)
+    (binaries / "egress-router").chmod(0o755)
+    fate.write_text("none")
+    pod = waiting(binaries=binaries, table="80 tcp 203.0.113.25\n")
+    pod.wait_for_metric("reloads_total", 1)
+    fate.write_text(when)
+    pod.table.write_text("80 tcp 203.0.113.26\n")
+    pod.wait_for_metric("reload_failures_total", 1)
+    assert f"egress-router was killed by signal 9; {reported}" in pod.log()
+    pod.lab.outside.forget()
+    ask("client", "tcp", pod.lab.shape.pod(4), 80)
+    assert {seen.destination for seen in pod.lab.outside.seen()} == {in_force}
+
+
+NET_ADMIN, NET_RAW = 1 << 12, 1 << 13
+
+
+@pytest.mark.parametrize("table, kept", [(None, NET_RAW), ("80 tcp 203.0.113.25\n", NET_RAW | NET_ADMIN)],
+                         ids=["fixed", "reloaded"])
+def test_legacy_mode_drops_the_capabilities_that_egress_wait_does_not_need(waiting, table, kept):
+    pod = waiting(program="egress-router", table=table)
+    status = Path(f"/proc/{pod.process.pid}/status").read_text()
+    sets = {name: int(re.search(rf"^Cap{name}:\s*(\w+)", status, re.M)[1], 16) for name in ("Prm", "Eff", "Bnd", "Amb")}
+    assert sets == {"Prm": kept, "Eff": kept, "Bnd": kept, "Amb": 0}
+    assert "egress-wait" in Path(f"/proc/{pod.process.pid}/comm").read_text()
 
 
 def test_a_volume_changes_by_its_link(waiting, tmp_path):
@@ -249,6 +351,18 @@ def test_a_volume_changes_by_its_link(waiting, tmp_path):
 
 
 # The endpoint.
+
+
+def test_idle_connections_do_not_starve_the_probes(waiting):
+    pod = waiting()
+    with inside("pod"):
+        idle = [socket.create_connection(("127.0.0.1", ADMIN), timeout=5) for _ in range(200)]
+    for _ in range(20):
+        asked = time.monotonic()
+        assert pod.get("/readyz")[0] == 200
+        assert time.monotonic() - asked < 0.1
+    for each in idle:
+        each.close()
 
 
 def test_the_outside_does_not_reach_the_endpoint(waiting):

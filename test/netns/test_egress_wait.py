@@ -355,7 +355,6 @@ def test_log_level_and_format(binaries):
 @pytest.mark.parametrize("arguments, named", [
     (["--chekc"], '"--chekc"'),
     ([""], '""'),
-    (["-h"], '"-h"'),
     (["--check", "more"], '"more"'),
     (["--bogus", "--check"], '"--bogus"'),
     (["--help", "--version"], '"--version"'),

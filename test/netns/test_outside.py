@@ -175,3 +175,52 @@ def test_redirect_is_ignored(make_lab, family, victim, link, heeds):
         peer.send(b"x")
         peer.recv(1)
         assert better not in way()
+
+
+def accepts(netns, address, port):
+    """Whether a connection is accepted and its request gets an answer of any kind."""
+    try:
+        with connect(netns, "tcp", address, port, seconds=0.5) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return peer.recv(1) != b""
+    except OSError:
+        return False
+
+
+PROGRAMS = {  # by mode: the program, and the ports that it listens on
+    "init": ("egress-wait", (9180,), {}),
+    "http-proxy": ("egress-http-proxy", (8080, 9180), {"EGRESS_HTTP_PROXY_DESTINATION": "*"}),
+    "dns-proxy": ("egress-dns-proxy", (9180,), {"EGRESS_DNS_PROXY_DESTINATION": "80 203.0.113.25\n"}),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_the_ruleset_the_listeners_reject_the_external_network_by_themselves(make_lab, mode):
+    """At an egress IP, at one that is added later, and at the pod's own address by way of the egress interface."""
+    lab = make_lab(shapes.OVN_KUBERNETES)
+    given = lab.dual_stack(EGRESS_ROUTER_MODE=mode, EGRESS_ADDRESS_PROBE="off", EGRESS_ADMIN_LISTEN=":9180",
+                           EGRESS_DESTINATION=shapes.DUAL_STACK_TABLE if mode == "init" else None)
+    lab.router(given)
+    name, ports, variables = PROGRAMS[mode]
+    one = lab.start(name, given | variables)
+    later = {4: "10.42.253.99", 6: shapes.SOURCE6 + "99"}
+    try:
+        doors = [(family, port) for family in (4, 6) for port in ports]
+        run("pod", "nft", "flush", "ruleset")
+        for family, port in doors:
+            wait_for(lambda: accepts("client", lab.shape.pod(family), port), "the cluster to be served")
+        for family, length in ((4, 24), (6, 64)):
+            add_route("neighbour", lab.shape.pod(family), "via", shapes.SOURCE[family])
+            run("pod", "ip", "address", "add", f"{later[family]}/{length}", "dev", "macvlan0",
+                *(["nodad"] if family == 6 else []))
+        with Capture("neighbour", "eth0") as wire:
+            for family, port in doors:
+                for target in (shapes.SOURCE[family], later[family], lab.shape.pod(family)):
+                    assert not accepts("neighbour", target, port)
+                    assert wire.all(between(None, target, TCP)), "nothing was sent"
+                    assert not wire.all(between(target, None, TCP)), "there was an answer"
+        for family, port in doors:
+            assert accepts("client", lab.shape.pod(family), port)
+    finally:
+        one.kill()
+        one.communicate(timeout=5)

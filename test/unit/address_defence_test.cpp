@@ -26,6 +26,18 @@ TEST_CASE("a claim is defended once in ten seconds, then told, then told no more
   CHECK_FALSE(defence.is_contested(ours, at(71)));
 }
 
+TEST_CASE("claims that no probe confirms do not contest an address") {
+  AddressDefence defence;
+  const auto ours = *parse_ip_address("10.42.253.46");
+  const AddressDefence::Clock::time_point start{};
+  for (int second = 0; second < 600; second += 10) {  // a forged one every ten seconds
+    CHECK(defence.on_claim(ours, start + seconds(second)) == Response::defend);
+    CHECK_FALSE(defence.is_contested(ours, start + seconds(second)));
+    CHECK(defence.on_claim(ours, start + seconds(second + 3)) == Response::nothing);
+    CHECK_FALSE(defence.is_contested(ours, start + seconds(second + 3)));
+  }
+}
+
 TEST_CASE("each address is defended for itself") {
   AddressDefence defence;
   const auto one = *parse_ip_address("10.42.253.46");

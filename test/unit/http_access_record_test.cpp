@@ -105,7 +105,7 @@ TEST_CASE("one line stays one line, whatever stands in it") {
                  "\"G\\nET\" \"http://a.test/\\r\\n\\\"x\\\" \\ \\x1b[31m<U+00E9>\\xff\" 200"));
   const auto json = line(one, AccessLogFormat::json);
   CHECK(std::count(json.begin(), json.end(), '\n') == 1);
-  CHECK(nlohmann::json::parse(json)["method"] == "G\\nET");
+  CHECK(nlohmann::json::parse(json)["method"] == "G\nET");
   const std::string large = "http://a.test/" + std::string(20000, 'a');
   one.target = large;
   CHECK(line(one).size() < 3000);
