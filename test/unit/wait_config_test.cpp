@@ -45,6 +45,20 @@ TEST_CASE("egress-wait with all of them") {
   CHECK(diagnostics.to_text(Severity::warning) == "");
 }
 
+TEST_CASE("the gateway is probed once a second at most") {
+  const struct {
+    std::string_view text;
+    bool is_accepted;
+  } cases[] = {{"1s", true},   {"1000ms", true}, {"1h", true},  {"999ms", false},
+               {"1ms", false}, {"0ms", false},   {"61m", false}};
+  for (const auto& [text, is_accepted] : cases) {
+    CAPTURE(text);
+    Diagnostics diagnostics;
+    parse_config(environment({{"EGRESS_GATEWAY_CHECK_INTERVAL", std::string(text)}}), diagnostics);
+    CHECK(diagnostics.has_errors() != is_accepted);
+  }
+}
+
 TEST_CASE("what egress-wait refuses, all at once") {
   Diagnostics diagnostics;
   const auto config = parse_config(environment({{"EGRESS_LOG_LEVEL", "loud"},
