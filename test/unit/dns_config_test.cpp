@@ -48,6 +48,7 @@ TEST_CASE("every variable reaches its place") {
                       {"EGRESS_DNS_PROXY_CHECK_INTERVAL", "0"},
                       {"EGRESS_DNS_PROXY_HOLD_GONE", "6s"},
                       {"EGRESS_DNS_PROXY_DRAIN_TIMEOUT", "0"},
+                      {"EGRESS_DNS_PROXY_DRAIN_DELAY", "7s"},
                       {"EGRESS_DNS_PROXY_CONNECTIONS", "700"},
                       {"EGRESS_DNS_PROXY_ACCESS_LOG", "json"},
                       {"EGRESS_INTERFACE", "net1"},
@@ -74,6 +75,7 @@ TEST_CASE("every variable reaches its place") {
   CHECK(config.check_interval == 0s);
   CHECK(config.hold_gone == 6s);
   CHECK(config.drain == 0s);
+  CHECK(config.drain_delay == 7s);
   CHECK(config.connections == 700);
   CHECK(config.connection_log == AccessLogFormat::json);
   CHECK(config.outside_interface == "net1");

@@ -76,6 +76,7 @@ TEST_CASE("every variable reaches its place") {
                       {"EGRESS_HTTP_PROXY_TUNNEL_TIMEOUT", "5h"},
                       {"EGRESS_HTTP_PROXY_HALF_CLOSE_TIMEOUT", "6s"},
                       {"EGRESS_HTTP_PROXY_DRAIN_TIMEOUT", "0"},
+                      {"EGRESS_HTTP_PROXY_DRAIN_DELAY", "7s"},
                       {"EGRESS_HTTP_PROXY_HEAD_BYTES", "32k"},
                       {"EGRESS_HTTP_PROXY_LINE_BYTES", "8000"},
                       {"EGRESS_HTTP_PROXY_FIELDS", "50"},
@@ -84,6 +85,7 @@ TEST_CASE("every variable reaches its place") {
                       {"EGRESS_HTTP_PROXY_POOLED_CONNECTIONS", "0"},
                       {"EGRESS_HTTP_PROXY_BUFFER_BYTES", "1m"},
                       {"EGRESS_HTTP_PROXY_DRAINED_BYTES", "0"},
+                      {"EGRESS_INTERFACE", "net1"},
                       {"EGRESS_DNS_TIMEOUT", "7s"},
                       {"EGRESS_DNS_LEAST_TTL", "8s"},
                       {"EGRESS_DNS_MOST_TTL", "9s"},
@@ -109,6 +111,8 @@ TEST_CASE("every variable reaches its place") {
   CHECK(config.pseudonym == "egress-1");
   CHECK(config.access_log == AccessLogFormat::json);
   CHECK(config.listen == std::vector<ListenAddress>{{ip("10.0.0.1"), 3128}, {ip("::1"), 3128}});
+  CHECK(config.egress_interface == "net1");
+  CHECK(config.deadlines.drain_delay == 7s);
   CHECK(config.deadlines.header == 1s);
   CHECK(config.deadlines.connect == 2500ms);
   CHECK(config.deadlines.response == 3min);
