@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "http-proxy/headers.hpp"
 
@@ -129,7 +130,6 @@ int hex_value(char c) {
 }
 
 constexpr std::string_view kNoSize = "The size of a chunk is not a hexadecimal number.";
-constexpr std::string_view kLongExtension = "The extension of a chunk is too long.";
 
 constexpr bool is_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -187,10 +187,14 @@ ChunkHead make_chunk_head(std::uint64_t size) {
   return head;
 }
 
-bool ChunkDecoder::fail(std::string_view sentence) {
+bool ChunkDecoder::fail(std::string sentence) {
   state_ = State::failed;
-  failure_ = sentence;
+  failure_ = std::move(sentence);
   return false;
+}
+
+bool ChunkDecoder::fail_over(std::string_view what, std::size_t limit, std::string_view unit) {
+  return fail(std::string(what) + std::to_string(limit) + std::string(unit));
 }
 
 ChunkDecoder::Step ChunkDecoder::decode(char* buffer, std::size_t size) {
@@ -220,7 +224,8 @@ bool ChunkDecoder::take(char c) {
     case State::size: return take_size(c);
     case State::blanks: return take_behind_size(c);
     case State::extension:
-      if (++line_ > limits_.line_bytes) return fail(kLongExtension);
+      if (++line_ > limits_.line_bytes)
+        return fail_over("The extension of a chunk is longer than ", limits_.line_bytes, " bytes.");
       if (c == '\r')
         state_ = State::size_lf;
       else if (is_control(c))
@@ -248,20 +253,21 @@ bool ChunkDecoder::take_size(char c) {
     left_ = left_ << 4U | static_cast<unsigned>(value);
     return true;
   }
-  if (digits_ == 0) return fail(kNoSize);
+  if (digits_ == 0) return fail(std::string(kNoSize));
   if (c != '\r') return take_behind_size(c);
   state_ = State::size_lf;
   return true;
 }
 
 bool ChunkDecoder::take_behind_size(char c) {
-  if (++line_ > limits_.line_bytes) return fail(kLongExtension);
+  if (++line_ > limits_.line_bytes)
+    return fail_over("The extension of a chunk is longer than ", limits_.line_bytes, " bytes.");
   if (c == ';') {
     state_ = State::extension;
   } else if (c == ' ' || c == '\t') {
     state_ = State::blanks;
   } else {
-    return fail(kNoSize);
+    return fail(std::string(kNoSize));
   }
   return true;
 }
@@ -274,7 +280,8 @@ bool ChunkDecoder::end_of_size_line() {
 }
 
 bool ChunkDecoder::take_trailer(char c) {
-  if (++trailer_bytes_ > limits_.trailer_bytes) return fail("The trailer fields are too large.");
+  if (++trailer_bytes_ > limits_.trailer_bytes)
+    return fail_over("The trailer fields are larger than ", limits_.trailer_bytes, " bytes.");
   if (c == '\n') return end_of_trailer_line();
   trailer_line_ += c;
   return true;
@@ -288,7 +295,8 @@ bool ChunkDecoder::end_of_trailer_line() {
     state_ = State::done;
     return true;
   }
-  if (++trailer_fields_ > limits_.trailer_fields) return fail("There are too many trailer fields.");
+  if (++trailer_fields_ > limits_.trailer_fields)
+    return fail_over("There are more than ", limits_.trailer_fields, " trailer fields.");
   const auto name = line.substr(0, line.find(':'));
   if (name.size() == line.size() || !is_token(name) ||
       std::any_of(line.begin(), line.end(), is_control)) {

@@ -68,7 +68,7 @@ class ChunkDecoder {
 
   bool done() const { return state_ == State::done; }
   bool failed() const { return state_ == State::failed; }
-  std::string_view failure() const { return failure_; }  // a sentence, when failed
+  const std::string& failure() const { return failure_; }  // a sentence, when failed
   // When done: the trailer fields that may be passed on, "Name: value\r\n" each.
   const std::string& trailers() const { return trailers_; }
 
@@ -86,7 +86,8 @@ class ChunkDecoder {
     failed
   };
 
-  bool fail(std::string_view sentence);
+  bool fail(std::string sentence);
+  bool fail_over(std::string_view what, std::size_t limit, std::string_view unit);
   bool take(char c);
   bool take_size(char c);
   bool take_behind_size(char c);
@@ -104,7 +105,7 @@ class ChunkDecoder {
   std::size_t trailer_fields_ = 0;
   std::string trailer_line_;
   std::string trailers_;
-  std::string_view failure_;
+  std::string failure_;
 };
 
 // "5\r\n", in front of that many bytes of data (which kChunkEnd follows). `size` > 0.

@@ -1,5 +1,7 @@
 // Finds the end of a head.
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "http-proxy/message.hpp"
 
@@ -17,8 +19,10 @@ Progress HeadScanner::scan(std::string_view input) {
         std::memchr(input.data() + scanned_, '\n', input.size() - scanned_));
     const std::size_t end =
         newline == nullptr ? input.size() : static_cast<std::size_t>(newline - input.data());
-    if (end - line_begin_ > limits_.line_bytes) return fail(Fault::line_too_long);
-    if (end >= limits_.head_bytes) return fail(Fault::head_too_large);
+    const std::size_t line_limit = line_begin_ + limits_.line_bytes;
+    if (end >= std::min(line_limit, limits_.head_bytes)) {
+      return fail(line_limit <= limits_.head_bytes ? Fault::line_too_long : Fault::head_too_large);
+    }
     scanned_ = end + (newline == nullptr ? 0 : 1);
     if (newline == nullptr) break;
     const bool crlf = end > line_begin_ && input[end - 1] == '\r';
@@ -32,6 +36,27 @@ Progress HeadScanner::scan(std::string_view input) {
     if (!empty && ++lines_ > limits_.fields + 1) return fail(Fault::too_many_fields);
   }
   return Progress::need_more;
+}
+
+std::string HeadScanner::failure() const {
+  const auto over = [](std::string what, std::size_t most, std::string_view unit,
+                       std::string_view variable) {
+    return std::move(what) + std::to_string(most) + std::string(unit) + " (" +
+           std::string(variable) + ").";
+  };
+  switch (fault_) {
+    case Fault::none: break;
+    case Fault::bare_lf: return "A line of the header section ends in LF without CR.";
+    case Fault::line_too_long:
+      return over(lines_ == 0 ? "The first line is longer than " : "A header line is longer than ",
+                  limits_.line_bytes, " bytes", kLineBytesVariable);
+    case Fault::head_too_large:
+      return over("The header section is larger than ", limits_.head_bytes, " bytes",
+                  kHeadBytesVariable);
+    case Fault::too_many_fields:
+      return over("The header section has more than ", limits_.fields, " fields", kFieldsVariable);
+  }
+  return {};
 }
 
 }  // namespace egress::http

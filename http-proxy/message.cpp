@@ -156,26 +156,13 @@ std::optional<std::string> unfold(std::string& head) {
   }
 }
 
-Failure head_failure(HeadScanner::Fault fault, std::size_t lines) {
-  Failure failure = bad_request({});
-  switch (fault) {
-    case HeadScanner::Fault::none:
-    case HeadScanner::Fault::bare_lf:
-      failure.text = "A line of the head ends in LF without CR.";
-      break;
-    case HeadScanner::Fault::line_too_long:
-      failure.status = lines == 0 ? 414 : 431;
-      failure.text = lines == 0 ? "The request line is too long." : "A header line is too long.";
-      break;
-    case HeadScanner::Fault::head_too_large:
-      failure.status = 431;
-      failure.text = "The head of the request is too large.";
-      break;
-    case HeadScanner::Fault::too_many_fields:
-      failure.status = 431;
-      failure.text = "The request has too many header fields.";
-      break;
-  }
+Failure head_failure(const HeadScanner& scanner) {
+  Failure failure = bad_request(scanner.failure());
+  const bool in_first_line = scanner.lines() == 0;
+  if (scanner.fault() == HeadScanner::Fault::line_too_long && in_first_line)
+    failure.status = 414;
+  else if (scanner.fault() != HeadScanner::Fault::bare_lf)
+    failure.status = 431;
   return failure;
 }
 
@@ -226,7 +213,7 @@ Progress RequestParser::parse(std::string_view input) {
         bad_request(tls ? "This is TLS: speak plain HTTP to the proxy, and use CONNECT for https."
                         : "This is no HTTP request."));
   }
-  if (progress == Progress::failed) return fail(head_failure(scanner_.fault(), scanner_.lines()));
+  if (progress == Progress::failed) return fail(head_failure(scanner_));
   if (progress == Progress::need_more) return progress;
   text_ = input.substr(0, scanner_.size());
   const std::string_view head = text_;
@@ -293,8 +280,7 @@ Progress ResponseParser::parse(std::string_view input) {
     const bool size = scanner_.fault() != HeadScanner::Fault::bare_lf;
     return fail(
         size ? ProxyError::http_response_header_section_size : ProxyError::http_protocol_error,
-        size ? "The head of the origin's response is too large."
-             : "A line of the origin's response ends in LF without CR.");
+        "From the origin: " + scanner_.failure());
   }
   if (progress == Progress::need_more) return progress;
   text_ = input.substr(0, scanner_.size());

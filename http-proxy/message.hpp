@@ -21,11 +21,17 @@ namespace egress::http {
 // Transfer-Encoding and equal Content-Lengths (§6.3), the coding `identity` (RFC 2616 §3.6).
 enum class Reading : std::uint8_t { strict, repair };
 
+// The defaults are those of Squid, which has a limit for the header section alone.
 struct HeadLimits {
-  std::size_t head_bytes = 64U << 10U;
-  std::size_t line_bytes = 16U << 10U;
-  std::size_t fields = 200;
+  std::size_t head_bytes =
+      64U << 10U;  // line ends, the empty line, and empty lines in front included
+  std::size_t line_bytes = 64U << 10U;  // its line end included
+  std::size_t fields = 500;             // each part of a folded line counts
 };
+// The settings that hold them, for messages.
+inline constexpr std::string_view kHeadBytesVariable = "EGRESS_HTTP_PROXY_HEAD_BYTES";
+inline constexpr std::string_view kLineBytesVariable = "EGRESS_HTTP_PROXY_LINE_BYTES";
+inline constexpr std::string_view kFieldsVariable = "EGRESS_HTTP_PROXY_FIELDS";
 
 // The fields that a proxy treats on its own; all else is `other`.
 enum class FieldId : std::uint8_t {
@@ -141,6 +147,8 @@ class HeadScanner {
   bool bare_lf() const { return bare_lf_; }         // of Reading::repair: a line ends in LF alone
   bool folded() const { return folded_; }           // a line begins with white space
   Fault fault() const { return fault_; }
+  // A sentence. A limit is named with its setting.
+  std::string failure() const;
   void reset() { *this = HeadScanner(limits_, reading_); }
 
  private:

@@ -32,6 +32,9 @@ std::string_view wanted_upgrade(const RequestHead& head, const Request& request)
   return is_tunnel_protocol(protocol) ? protocol : std::string_view{};
 }
 
+const std::string kLongConnection =
+    "Connection lists more than " + std::to_string(ConnectionOptions::kMost) + " fields.";
+
 std::optional<Failure> read_expect(const RequestHead& head, bool& expects_continue) {
   for (const auto& field : head.fields) {
     if (field.id != FieldId::expect) continue;
@@ -110,7 +113,7 @@ Outcome<Request> read_request(const RequestHead& head) {
   if (!body) return body.error();
   request.body = *body;
   const auto connection = connection_options(head.fields);
-  if (!connection) return bad_request("Connection lists too many fields.");
+  if (!connection) return bad_request(kLongConnection);
   request.connection = *connection;
   request.persistence = persistence_of(head.version, request.connection);
   if (auto failure = read_expect(head, request.expects_continue)) return *failure;
@@ -133,8 +136,7 @@ Outcome<Response> read_response(const ResponseHead& head, Method request, Readin
   if (!framing) return framing.error();
   const auto connection = connection_options(head.fields);
   if (!connection) {
-    return bad_response(ProxyError::http_protocol_error,
-                        "From the origin: Connection lists too many fields.");
+    return bad_response(ProxyError::http_protocol_error, "From the origin: " + kLongConnection);
   }
   const bool keeps = framing->persistence == Persistence::keep_alive &&
                      persistence_of(head.version, *connection) == Persistence::keep_alive;

@@ -85,7 +85,8 @@ awaitable<ExchangeEnd> Exchange::receive_response() {
     if (status == 101) co_return co_await pass_upgrade();
     if (status >= 200) co_return co_await pass_response();
     if (interim == kMostInterimResponses)
-      co_return break_protocol("The origin sent too many interim responses.");
+      co_return break_protocol("The origin sent more than " +
+                               std::to_string(kMostInterimResponses) + " interim responses.");
     if (!co_await pass_interim()) co_return ExchangeEnd::client_gone;
   }
 }
@@ -177,8 +178,8 @@ ExchangeEnd Exchange::fail(Failure failure) {
   return ExchangeEnd::failed;
 }
 
-ExchangeEnd Exchange::break_protocol(std::string_view sentence) {
-  return fail(bad_response(ProxyError::http_protocol_error, std::string(sentence)));
+ExchangeEnd Exchange::break_protocol(std::string sentence) {
+  return fail(bad_response(ProxyError::http_protocol_error, std::move(sentence)));
 }
 
 // The origin's side ended before a whole head had come.

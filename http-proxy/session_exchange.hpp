@@ -37,7 +37,7 @@ class Exchange {
   awaitable<bool> pass_interim();
 
   ExchangeEnd fail(Failure failure);
-  ExchangeEnd break_protocol(std::string_view sentence);
+  ExchangeEnd break_protocol(std::string sentence);
   ExchangeEnd lost(error_code error);
   ExchangeEnd end_of(const BodyResult& result);
   ExchangeEnd complete();

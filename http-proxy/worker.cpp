@@ -98,14 +98,16 @@ void Worker::accept(net::Accepted accepted) {
 void Worker::refuse(net::Accepted accepted) {
   metrics_.connections_refused.add();
   std::string page;
-  append_error_response({503,
-                         ProxyError::connection_limit_reached,
-                         "This client has as many connections as it may have.",
-                         Persistence::close,
-                         {},
-                         {},
-                         0},
-                        {nullptr, pseudonym(), policy_->table().source}, page);
+  append_error_response(
+      {503,
+       ProxyError::connection_limit_reached,
+       "This client has " + std::to_string(config().limits.connections_per_client) +
+           " connections, the maximum (EGRESS_HTTP_PROXY_CLIENT_CONNECTIONS).",
+       Persistence::close,
+       {},
+       {},
+       0},
+      {nullptr, pseudonym(), policy_->table().source}, page);
   Gather gather;
   gather.add(page);
   write_now(accepted.socket, gather);

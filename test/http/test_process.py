@@ -99,7 +99,7 @@ def test_access_log():
 
 # Each ends a kept connection within the header section of its second request.
 BROKEN_SECONDS = {
-    "line too long": (431, "GET http://second.test/ HTTP/1.1\r\nX: " + "a" * 17 * 1024 + "\r\n\r\n", ""),
+    "line too long": (431, "GET http://second.test/ HTTP/1.1\r\nX: " + "a" * 66 * 1024 + "\r\n\r\n", ""),
     "bare LF": (400, "GET http://second.test/ HTTP/1.1\nHost: x\r\n\r\n", ""),
     "bad field": (400, "PUT http://second.test/ HTTP/1.1\r\nHost : x\r\n\r\n", "http://second.test/"),
     "unfinished": (408, "GET http://second.test/ HTTP/1.1\r\nX: " + "a" * 5000, ""),

@@ -105,7 +105,7 @@ TEST_CASE("odd Connection fields") {
   }
   std::string many = "Connection: a";
   for (int i = 0; i < 40; ++i) many += ", a";
-  CHECK(refused(kGet + many + "\r\n").text == "Connection lists too many fields.");
+  CHECK(refused(kGet + many + "\r\n").text == "Connection lists more than 32 fields.");
 }
 
 TEST_CASE("whether the client's connection is kept") {

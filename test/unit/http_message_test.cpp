@@ -63,7 +63,7 @@ TEST_CASE("a request's header section, owned by its parser") {
 TEST_CASE("nothing of a message remains after reset") {
   const std::string good = "GET http://a.test/ HTTP/1.0\r\nHost: a.test\r\n\r\n";
   for (const std::string& bad : {std::string("GET / HTTP/1.1\nHost: a\r\n\r\n"),
-                                 "GET http://" + std::string(20000, 'a') + "/ HTTP/1.1\r\n\r\n"}) {
+                                 "GET http://" + std::string(70'000, 'a') + "/ HTTP/1.1\r\n\r\n"}) {
     RequestParser parser;
     REQUIRE(parser.parse(good) == Progress::complete);
     parser.reset();
@@ -182,27 +182,53 @@ TEST_CASE("heads that are refused") {
   }
 }
 
-TEST_CASE("limits of the head: 64 KiB, 16 KiB a line, 200 fields") {
+TEST_CASE("limits of a header section, named with their variables") {
   const std::string line = "GET http://a.test/ HTTP/1.1\r\n";
-  const auto status_of = [](const std::string& input) {
-    RequestParser parser;
-    return parser.parse(input) == Progress::failed ? parser.failure().status : 0;
+  const auto read = [](const std::string& input, const HeadLimits& limits = {}) -> std::string {
+    RequestParser parser(limits);
+    if (parser.parse(input) != Progress::failed) return "";
+    return std::to_string(parser.failure().status) + " " + parser.failure().text;
   };
-  CHECK(status_of("GET http://a.test/" + std::string(17000, 'a') + " HTTP/1.1\r\n\r\n") == 414);
-  CHECK(status_of("GET http://a.test/" + std::string(17000, 'a')) == 414);
-  CHECK(status_of(line + "A: " + std::string(17000, 'a') + "\r\n\r\n") == 431);
-  CHECK(status_of(line + "A: " + std::string(16000, 'a') + "\r\n\r\n") == 0);
-  std::string fields;
-  for (int i = 0; i < 200; ++i) fields += "A: b\r\n";
-  CHECK(status_of(line + fields + "\r\n") == 0);
-  CHECK(status_of(line + fields + "A: b\r\n\r\n") == 431);
-  std::string large;
-  for (int i = 0; i < 5; ++i) large += "A: " + std::string(14000, 'a') + "\r\n";
-  CHECK(status_of(line + large) == 431);
-  CHECK(status_of(std::string(70000, '\n')) == 400);
+  const auto fields = [](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += "A: b\r\n";
+    return text;
+  };
+  const std::string negotiate = "Authorization: Negotiate " + std::string(20'480, 'A') + "\r\n";
+  CHECK(read(line + negotiate + "\r\n") == "");
+  CHECK(read(line + fields(500) + "\r\n") == "");
+  CHECK(read(line + fields(501) + "\r\n") ==
+        "431 The header section has more than 500 fields (EGRESS_HTTP_PROXY_FIELDS).");
+  for (const std::string end : {"", " HTTP/1.1\r\n\r\n"}) {
+    CHECK(read("GET http://a.test/" + std::string(66'000, 'a') + end) ==
+          "414 The first line is longer than 65536 bytes (EGRESS_HTTP_PROXY_LINE_BYTES).");
+    CHECK(read(line + "A: " + std::string(66'000, 'a') + end) ==
+          "431 The header section is larger than 65536 bytes (EGRESS_HTTP_PROXY_HEAD_BYTES).");
+  }
+  const HeadLimits small{.head_bytes = 3000, .line_bytes = 1000, .fields = 10};
+  CHECK(read(line + "A: " + std::string(995, 'a') + "\r\n\r\n", small) == "");
+  CHECK(read(line + "A: " + std::string(996, 'a') + "\r\n\r\n", small) ==
+        "431 A header line is longer than 1000 bytes (EGRESS_HTTP_PROXY_LINE_BYTES).");
+  CHECK(read(std::string(70'000, '\n')) == "400 This is no HTTP request.");
   std::string empty_lines;
-  for (int i = 0; i < 40000; ++i) empty_lines += "\r\n";
-  CHECK(status_of(empty_lines) == 431);
+  for (int i = 0; i < 40'000; ++i) empty_lines += "\r\n";
+  CHECK(read(empty_lines) ==
+        "431 The header section is larger than 65536 bytes (EGRESS_HTTP_PROXY_HEAD_BYTES).");
+}
+
+TEST_CASE("limits of a response's header section") {
+  const std::string status = "HTTP/1.1 200 OK\r\n";
+  std::string fields = status;
+  for (int i = 0; i < 250; ++i) fields += "A: b\r\n";
+  ResponseParser parser;
+  CHECK(parser.parse(fields + "\r\n") == Progress::complete);
+  parser.reset();
+  // Each part of a folded line counts.
+  for (int i = 0; i < 251; ++i) fields += " b\r\n";
+  REQUIRE(parser.parse(fields + "\r\n") == Progress::failed);
+  CHECK(parser.failure().error == ProxyError::http_response_header_section_size);
+  CHECK(parser.failure().text ==
+        "From the origin: The header section has more than 500 fields (EGRESS_HTTP_PROXY_FIELDS).");
 }
 
 TEST_CASE("an idle connection is told from one in the middle of a head") {
@@ -231,7 +257,7 @@ TEST_CASE("a response's head") {
 
 TEST_CASE("origins that send no HTTP/1.1") {
   std::string many = "HTTP/1.1 200 OK\r\n";
-  for (int i = 0; i < 300; ++i) many += "A: b\r\n";
+  for (int i = 0; i < 501; ++i) many += "A: b\r\n";
   const std::vector<std::pair<std::string, ProxyError>> cases{
       {"garbage\r\n\r\n", ProxyError::http_protocol_error},
       {"<html>", ProxyError::http_protocol_error},
