@@ -18,8 +18,8 @@ namespace egress::http {
 
 // What was seen of the TLS hello in a tunnel.
 enum class SniOutcome : std::uint8_t {
-  not_looked,  // switched off, or not a tunnel to a name
-  match,       // the name of CONNECT
+  not_looked,  // switched off, or not a tunnel
+  match,       // the name of CONNECT; in a tunnel to an address, one that the rules allow there
   mismatch,    // another name than that of CONNECT
   denied,      // a name that the rules deny
   absent,      // TLS without a server name

@@ -28,8 +28,8 @@ constexpr std::array kVariables{
              "unless a rule names "
              "them; allow: the rules alone decide"},
     Variable{"EGRESS_HTTP_PROXY_SNI", "check",
-             "server name in tunnels to names: check: log and count one that differs or is denied; "
-             "enforce: close; off"},
+             "TLS server name in tunnels: check: log and count one that is denied or differs from "
+             "CONNECT's name; enforce: close the tunnel; off"},
     Variable{"EGRESS_HTTP_PROXY_FORWARDED_FOR", "off",
              "on: tell origins the client's address in X-Forwarded-For"},
     Variable{"EGRESS_HTTP_PROXY_RESPONSES", "repair",

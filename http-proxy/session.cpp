@@ -200,8 +200,7 @@ awaitable<Session::After> Session::open_tunnel(const Request& request) {
   if (!co_await write("HTTP/1.1 200 Connection established\r\n\r\n")) co_return After::close;
   record_.status = 200;
   tunnel_ = make_tunnel(std::move(*upstream), {});
-  const auto& host = request.target.authority.host;
-  if (host.is_name() && worker_.config().sni != SniCheck::off) tunnel_->host = host.name();
+  if (worker_.config().sni != SniCheck::off) tunnel_->host = request.target.authority.host;
   co_return After::tunnel;
 }
 

@@ -19,7 +19,7 @@ class Tunnel final : public net::RelayObserver {
         began_(start.began),
         host_(std::move(start.host)),
         record_(std::move(start.record)) {
-    if (!host_.empty()) hello_ = std::make_unique<ClientHelloReader>();
+    if (host_) hello_ = std::make_unique<ClientHelloReader>();
     worker_.metrics().tunnels_opened.add();
   }
 
@@ -28,6 +28,7 @@ class Tunnel final : public net::RelayObserver {
 
  private:
   SniOutcome judge_hello();
+  bool allows(const std::string& server_name) const;
   bool enforces() const {
     return worker_.config().sni == SniCheck::enforce &&
            policy_->options().enforcement == Enforcement::on;
@@ -38,7 +39,7 @@ class Tunnel final : public net::RelayObserver {
   std::unique_ptr<ClientHelloReader> hello_;  // until it is decided
   std::shared_ptr<const Policy> policy_;
   std::chrono::steady_clock::time_point began_;
-  std::string host_;
+  std::optional<Host> host_;
   AccessRecord record_;
 };
 
@@ -74,15 +75,22 @@ SniOutcome Tunnel::judge_hello() {
     case ClientHelloReader::Status::complete: break;
   }
   const auto& name = hello_->server_name();
-  if (name == host_) return SniOutcome::match;
+  if (host_->is_name() && name == host_->name()) return SniOutcome::match;
   record_.server_name = name;
-  const auto rule = name.empty() ? RuleMatch{} : policy_->decide_name(name);
-  if (rule && rule.verdict == Verdict::deny) return SniOutcome::denied;
+  if (!name.empty() && !allows(name)) return SniOutcome::denied;
+  if (host_->is_address()) return name.empty() ? SniOutcome::absent : SniOutcome::match;
   // Where the name inside is encrypted, the one outside is that of a provider. Browsers send the
   // extension with nothing in it too (draft-ietf-tls-esni §6.2), so what the name outside tells
   // comes first.
   if (hello_->is_encrypted()) return SniOutcome::encrypted;
   return name.empty() ? SniOutcome::absent : SniOutcome::mismatch;
+}
+
+// As if CONNECT had asked for that name, and it had resolved to where the tunnel goes.
+bool Tunnel::allows(const std::string& server_name) const {
+  const auto host = Host::of_name(server_name);
+  return policy_->decide({host, record_.upstream_port, Access::tunnel}, {&*record_.upstream, 1})
+             .verdict == Verdict::allow;
 }
 
 std::optional<ProxyError> error_of(net::RelayEnd end) {

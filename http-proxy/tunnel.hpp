@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/net/connection_slots.hpp"
@@ -22,7 +23,7 @@ struct TunnelStart {
   Socket upstream;
   std::string from_client;    // read already, to be passed on first
   std::string from_upstream;  // the same, to the client
-  std::string host;  // canonical name that CONNECT asked for; empty: no hello is looked for
+  std::optional<Host> host;   // that CONNECT asked for; nothing: no hello is looked for
   std::shared_ptr<const Policy> policy;
   std::chrono::steady_clock::time_point began;
   AccessRecord record;  // of the request so far

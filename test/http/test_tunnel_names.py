@@ -70,6 +70,48 @@ def test_server_name(mode, name, extension, outcome, passes):
     assert b"".join(received) == (first if passes or mode == "check" else b"")
 
 
+# rules, server name, extension, what the log says, whether enforcement lets it pass: in tunnels to an address
+ADDRESS_CASES = [
+    (RULES, "other.test", b"", "match", True),
+    (RULES, "OTHER.test", ECH, "match", True),  # what the name outside says comes first, as above
+    (RULES, "denied.test", b"", "denied", False),
+    (RULES, "denied.test", ECH, "denied", False),
+    (RULES, "", b"", "absent", True),
+    (RULES, "", ECH, "absent", True),  # browsers at https://ADDRESS/
+    ("good.test\n127.0.0.1\n::1", "other.test", b"", "match", True),  # the address is allowed, whatever the name
+    ("127.0.0.1\n::1\n!denied.test", "denied.test", b"", "match", True),  # the first rule decides
+    ("!*.denied.test\n127.0.0.1\n::1", "a.denied.test", b"", "denied", False),
+]
+
+
+@pytest.mark.parametrize("mode", ["check", "enforce"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("rules, name, extension, outcome, passes", ADDRESS_CASES)
+def test_server_name_in_a_tunnel_to_an_address(mode, host, rules, name, extension, outcome, passes):
+    """The name is evaluated with the address, as if CONNECT had asked for that name."""
+    first = hello(name, extension)
+    received = []
+
+    def script(peer):
+        received.append(peer.socket.recv(65536))
+        peer.send("hello yourself")
+
+    with Origin(script, host=host) as origin, Proxy(rules=rules, HTTP_PROXY_SNI=mode) as proxy:
+        with Client(proxy.port) as client:
+            at = f"[{host}]" if ":" in host else host
+            client.send(f"CONNECT {at}:{origin.port} HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.read("CONNECT").status == 200
+            client.send(first)
+            if passes or mode != "enforce":
+                assert client._exactly(14) == b"hello yourself"
+            else:
+                assert client.is_closed()
+        wait_until_idle(proxy)
+        (line,) = proxy.stop()
+        assert (line["sni"], line.get("server_name", "")) == (outcome, name.lower())
+    assert b"".join(received) == (first if passes or mode != "enforce" else b"")
+
+
 @pytest.mark.parametrize("request_head", [
     "POST http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\nContent-Length: {}\r\n\r\n",
     "PUT http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\nTransfer-Encoding: chunked\r\n\r\n",
