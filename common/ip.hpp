@@ -16,6 +16,18 @@ enum class Family : std::uint8_t { v4, v6 };
 
 constexpr std::uint8_t address_bits(Family family) { return family == Family::v4 ? 32 : 128; }
 constexpr std::string_view to_text(Family family) { return family == Family::v4 ? "IPv4" : "IPv6"; }
+inline constexpr std::array kFamilies{Family::v4, Family::v6};
+
+// One T for each address family.
+template <class T>
+struct PerFamily {
+  T v4{};
+  T v6{};
+
+  T& operator[](Family family) { return family == Family::v4 ? v4 : v6; }
+  const T& operator[](Family family) const { return family == Family::v4 ? v4 : v6; }
+  bool operator==(const PerFamily&) const = default;
+};
 
 // An IPv4 or IPv6 address without zone. Default: 0.0.0.0.
 class IpAddress {

@@ -84,7 +84,7 @@ class Chooser {
   // Another link of the pod, or of the node that the new link would sit on, must not hold the
   // source address.
   Result<void> check_source_is_free() const {
-    for (const auto& source : config_.sources()) {
+    for (const auto& source : config_.all_sources()) {
       for (const auto& one : facts_.addresses) {
         if (one.prefix.address != source.address || one.link == config_.interface) continue;
         return held("this pod holds it on " + one.link, source.address);
@@ -144,7 +144,8 @@ class Chooser {
   }
 
   std::string link_towards_gateway(const NodeFacts& node) const {
-    for (const auto& gateway : {config_.gateway4, config_.gateway6}) {
+    for (const Family family : kFamilies) {
+      const auto& gateway = config_.gateway[family];
       if (!gateway || gateway->is_link_local()) continue;
       for (const auto& one : node.addresses) {
         const Link* link = find_link(node.links, one.link);

@@ -109,12 +109,7 @@ class ConfigParser {
   void parse_sources() {
     auto sources = router::parse_sources(environment_, host_name_, diagnostics_);
     config_.spread = sources.spread;
-    for (const Family family : {Family::v4, Family::v6}) {
-      const auto& list = sources.of(family);
-      if (list.empty()) continue;
-      (family == Family::v4 ? config_.source4 : config_.source6) = list.front();
-      config_.more_sources.insert(config_.more_sources.end(), list.begin() + 1, list.end());
-    }
+    config_.sources = std::move(sources.addresses);
   }
 
   void parse_gateway() {
@@ -130,27 +125,17 @@ class ConfigParser {
           diagnostics_.error(spot, found_expected(element, "an IPv4 or IPv6 address"));
         });
     if (!any) error("EGRESS_GATEWAY", *text, "an address");
-    for (const Family family : {Family::v4, Family::v6}) {
-      const auto& source = family == Family::v4 ? config_.source4 : config_.source6;
-      const auto& gateway = family == Family::v4 ? config_.gateway4 : config_.gateway6;
-      if (source && !gateway && !gateway_in_error_) {
-        diagnostics_.error(
-            {"EGRESS_GATEWAY", 1, 1, *text, text->size()},
-            found_expected(*text, "also an " + std::string(to_text(family)) +
-                                      " gateway for EGRESS_SOURCE " + to_text(source->address)));
-      }
+    for (const auto& source : config_.primary_sources()) {
+      if (config_.gateway[source.family()] || gateway_in_error_) continue;
+      error("EGRESS_GATEWAY", *text,
+            "also an " + std::string(to_text(source.family())) + " gateway for EGRESS_SOURCE " +
+                to_text(source.address));
     }
   }
 
-  bool is_source(const IpAddress& address) const {
-    const auto all = config_.sources();
-    return std::any_of(all.begin(), all.end(),
-                       [&](const IpPrefix& one) { return one.address == address; });
-  }
-
   void check_gateway(const Spot& spot, std::string_view element, const IpAddress& gateway) {
-    const auto& source = gateway.is_v4() ? config_.source4 : config_.source6;
-    auto& slot = gateway.is_v4() ? config_.gateway4 : config_.gateway6;
+    const auto& sources = config_.sources[gateway.family()];
+    auto& slot = config_.gateway[gateway.family()];
     const std::string family(to_text(gateway.family()));
     std::string expected;
     if (gateway.is_unspecified() || gateway.is_loopback() || gateway.is_multicast() ||
@@ -158,14 +143,12 @@ class ConfigParser {
       expected = "the address of a router";
     } else if (slot) {
       expected = "no second " + family + " gateway";
-    } else if (is_source(gateway)) {
+    } else if (config_.is_source(gateway)) {
       expected = "another address than EGRESS_SOURCE";
-    } else if (source &&
-               (source->broadcast() == gateway || (source->length + 2 <= 32 && gateway.is_v4() &&
-                                                   source->network().address == gateway))) {
-      expected = "the address of a router, not one of the network " + to_text(source->network()) +
-                 " itself";
-    } else if (!source && (config_.source4 || config_.source6)) {
+    } else if (!sources.empty() && gateway.is_v4() && names_network(sources.front(), gateway)) {
+      expected = "the address of a router, not one of the network " +
+                 to_text(sources.front().network()) + " itself";
+    } else if (sources.empty() && !config_.all_sources().empty()) {
       expected = "a gateway of a family that EGRESS_SOURCE has";
     }
     if (!expected.empty()) {
@@ -194,9 +177,8 @@ class ConfigParser {
       return;
     }
     OwnAddresses own;
-    own.gateway4 = config_.gateway4;
-    own.gateway6 = config_.gateway6;
-    for (const auto& source : config_.sources()) own.sources.push_back(source.address);
+    own.gateway = config_.gateway;
+    own.sources = config_.sources;
     config_.destinations = parse_destinations(*text, own, diagnostics_);
     keep_admin_ports();
   }
@@ -204,7 +186,7 @@ class ConfigParser {
   // What is in the table's way, the table must not name.
   void keep_admin_ports() {
     for (const auto& listen : parse_admin_settings(environment_, diagnostics_, {}).listen) {
-      for (const Family family : {Family::v4, Family::v6}) {
+      for (const Family family : kFamilies) {
         const Entry* const entry =
             find_entry(config_.destinations, family, Protocol::tcp, listen.port);
         if (entry == nullptr) continue;
@@ -279,12 +261,24 @@ class ConfigParser {
 
 }  // namespace
 
-std::vector<IpPrefix> RouterConfig::sources() const {
-  std::vector<IpPrefix> all;
-  if (source4) all.push_back(*source4);
-  if (source6) all.push_back(*source6);
-  all.insert(all.end(), more_sources.begin(), more_sources.end());
+std::vector<IpPrefix> RouterConfig::all_sources() const {
+  std::vector<IpPrefix> all = sources.v4;
+  all.insert(all.end(), sources.v6.begin(), sources.v6.end());
   return all;
+}
+
+std::vector<IpPrefix> RouterConfig::primary_sources() const {
+  std::vector<IpPrefix> list;
+  for (const Family family : kFamilies) {
+    if (!sources[family].empty()) list.push_back(sources[family].front());
+  }
+  return list;
+}
+
+bool RouterConfig::is_source(const IpAddress& address) const {
+  const auto& list = sources[address.family()];
+  return std::any_of(list.begin(), list.end(),
+                     [&](const IpPrefix& one) { return one.address == address; });
 }
 
 RouterConfig parse_config(const Environment& environment, Diagnostics& diagnostics,

@@ -34,14 +34,12 @@ enum class GatewayCheck { require, warn, off };
 
 struct RouterConfig {
   Mode mode = Mode::legacy;
-  std::optional<IpPrefix> source4;  // address with prefix length; at least one family is set
-  std::optional<IpPrefix> source6;
-  std::vector<IpPrefix> more_sources;  // beside those two, of the same families
+  PerFamily<std::vector<IpPrefix>> sources;  // addresses with prefix lengths, the primary one
+                                             // first; at least one family has one
   Spread spread = Spread::client;
-  std::optional<IpAddress> gateway4;  // set exactly where the source of that family is
-  std::optional<IpAddress> gateway6;
-  DestinationTable destinations;          // empty in the proxy modes
-  std::vector<std::uint16_t> kept_ports;  // of EGRESS_ADMIN_LISTEN, sorted: not for the table
+  PerFamily<std::optional<IpAddress>> gateway;  // set exactly where there is a source
+  DestinationTable destinations;                // empty in the proxy modes
+  std::vector<std::uint16_t> kept_ports;        // of EGRESS_ADMIN_LISTEN, sorted: not for the table
 
   std::string interface = "macvlan0";
   std::string cluster_interface;  // empty: eth0, else the link of the default route
@@ -58,7 +56,9 @@ struct RouterConfig {
   LogOptions log;
   std::string termination_log{kTerminationLog};
 
-  std::vector<IpPrefix> sources() const;  // all, those that source4 and source6 name first
+  std::vector<IpPrefix> all_sources() const;      // IPv4 before IPv6
+  std::vector<IpPrefix> primary_sources() const;  // the first of each family
+  bool is_source(const IpAddress& address) const;
   bool translates() const { return mode != Mode::http_proxy && mode != Mode::dns_proxy; }
 };
 

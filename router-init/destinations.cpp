@@ -62,7 +62,7 @@ class TableParser {
     const auto address =
         parse_address(field, parse_port_range(field.text) ? kEntryForm : kAddressForm);
     if (!address) return;
-    auto& fallback = address->is_v4() ? table_.fallback4 : table_.fallback6;
+    auto& fallback = table_.fallback[address->family()];
     if (fallback) {
       error(field, "a second " + std::string(to_text(address->family())) +
                        " address alone, the first is in line " + std::to_string(fallback->line));
@@ -72,7 +72,7 @@ class TableParser {
   }
 
   void check_order(const Field& field, Family family) {
-    const auto& fallback = fallback_of(table_, family);
+    const auto& fallback = table_.fallback[family];
     if (!fallback) return;
     error(field, "an entry after the " + std::string(to_text(family)) + " address alone of line " +
                      std::to_string(fallback->line) + ", expected that to be the last");
@@ -118,21 +118,21 @@ class TableParser {
       error(field, found_expected(field.text, expected));
       return std::nullopt;
     }
-    const auto& sources = own_.sources;
-    const bool has_family = std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
-      return source.family() == address->family();
+    const auto& sources = own_.sources[address->family()];
+    const bool has_any = !own_.sources.v4.empty() || !own_.sources.v6.empty();
+    const bool is_source = std::any_of(sources.begin(), sources.end(), [&](const IpPrefix& one) {
+      return one.address == *address;
     });
-    const auto& gateway = address->is_v4() ? own_.gateway4 : own_.gateway6;
     if (const auto why = unusable_because(*address); !why.empty()) {
       error(field, found_expected(field.text, "an address to forward to; this is " + why));
-    } else if (!has_family && !sources.empty()) {
+    } else if (sources.empty() && has_any) {
       error(field,
             found_expected(field.text, "no " + std::string(to_text(address->family())) +
                                            " address, as EGRESS_SOURCE has none to leave from"));
-    } else if (std::find(sources.begin(), sources.end(), *address) != sources.end()) {
+    } else if (is_source) {
       error(field, found_expected(field.text, "another address than EGRESS_SOURCE"));
     } else {
-      if (gateway && *address == *gateway)
+      if (own_.gateway[address->family()] == *address)
         diagnostics_.warning(spot(field), "the destination is EGRESS_GATEWAY itself");
       return address;
     }
@@ -180,10 +180,6 @@ const Entry* find_entry(const DestinationTable& table, Family family, Protocol p
       return &entry;
   }
   return nullptr;
-}
-
-const std::optional<Fallback>& fallback_of(const DestinationTable& table, Family family) {
-  return family == Family::v4 ? table.fallback4 : table.fallback6;
 }
 
 std::string to_text(const Entry& entry) {

@@ -39,8 +39,7 @@ struct Fallback {
 
 struct DestinationTable {
   std::vector<Entry> entries;  // in the order of the text
-  std::optional<Fallback> fallback4;
-  std::optional<Fallback> fallback6;
+  PerFamily<std::optional<Fallback>> fallback;
 
   bool operator==(const DestinationTable&) const = default;
 };
@@ -48,9 +47,9 @@ struct DestinationTable {
 // The pod's side of each family, which the table is judged against: no destination without a source
 // of its family.
 struct OwnAddresses {
-  std::vector<IpAddress> sources;  // none: they were wrong, and no family can be held against it
-  std::optional<IpAddress> gateway4;
-  std::optional<IpAddress> gateway6;
+  // None of either family: they were rejected, and no entry can be checked against them.
+  PerFamily<std::vector<IpPrefix>> sources;
+  PerFamily<std::optional<IpAddress>> gateway;
 };
 
 // Reports every error of the table to `diagnostics`; the table is whole only where that has none
@@ -58,10 +57,10 @@ struct OwnAddresses {
 DestinationTable parse_destinations(const NamedText& text, const OwnAddresses& own,
                                     Diagnostics& diagnostics);
 
-// What takes a new connection to `port`: an entry, else the fallback of the family, else nothing.
+// The entry that matches a new connection to `port`; null where none does, and the fallback of the
+// family applies if there is one.
 const Entry* find_entry(const DestinationTable& table, Family family, Protocol protocol,
                         std::uint16_t port);
-const std::optional<Fallback>& fallback_of(const DestinationTable& table, Family family);
 
 // "8443 tcp 203.0.113.26 443", as a user would write it.
 std::string to_text(const Entry& entry);

@@ -40,8 +40,7 @@ std::optional<Question> parse_question(std::string_view text, Diagnostics& diagn
 
 std::string answer(const RouterConfig& config, const Question& question, Family family) {
   std::string leaving;
-  for (const auto& source : config.sources()) {
-    if (source.family() != family) continue;
+  for (const auto& source : config.sources[family]) {
     leaving += (leaving.empty() ? ", and the outside sees " : " or ") + to_text(source.address);
   }
   if (question.with_ports) {
@@ -56,7 +55,7 @@ std::string answer(const RouterConfig& config, const Question& question, Family 
       std::count(config.kept_ports.begin(), config.kept_ports.end(), question.port) > 0) {
     return "stays in the pod: it is EGRESS_ADMIN_LISTEN's";
   }
-  if (const auto& fallback = fallback_of(config.destinations, family)) {
+  if (const auto& fallback = config.destinations.fallback[family]) {
     const std::string port = question.with_ports ? " port " + std::to_string(question.port) : "";
     return "line " + std::to_string(fallback->line) + ", \"" + to_text(fallback->address) +
            "\", the address alone: goes to " + to_text(fallback->address) + port + leaving;
@@ -71,8 +70,8 @@ std::string explain(const RouterConfig& config, std::string_view text, Diagnosti
   const auto question = parse_question(text, diagnostics);
   if (!question) return {};
   std::string out;
-  for (const Family family : {Family::v4, Family::v6}) {
-    if (!(family == Family::v4 ? config.source4 : config.source6)) continue;
+  for (const Family family : kFamilies) {
+    if (config.sources[family].empty()) continue;
     out += std::string(question->protocol) +
            (question->with_ports ? " " + std::to_string(question->port) : "") + ", " +
            std::string(to_text(family)) + ": " +

@@ -141,7 +141,7 @@ class Program {
 
   void say_done() const {
     std::string sources;
-    for (const auto& source : config_.sources())
+    for (const auto& source : config_.all_sources())
       sources += (sources.empty() ? "" : " and ") + to_text(source.address);
     spdlog::info("ready: mode {}, the outside sees {} on {}{}", to_text(config_.mode), sources,
                  config_.interface, config_.translates() ? ", " + size_of_table() : "");
@@ -151,7 +151,7 @@ class Program {
     const auto& table = config_.destinations;
     const auto count = table.entries.size();
     return std::to_string(count) + (count == 1 ? " entry" : " entries") +
-           (table.fallback4 || table.fallback6 ? " and an address alone" : "");
+           (table.fallback.v4 || table.fallback.v6 ? " and an address alone" : "");
   }
 
   // RFC 5227 §2.3: the second announcement, for whom the first did not reach. In the other modes
@@ -160,7 +160,7 @@ class Program {
     if (config_.mode == Mode::legacy) become_egress_wait();
     if (config_.announce_twice) {
       if (wait_for_termination(link::kAnnounceInterval)) return ExitCode::ok;
-      for (const auto& source : config_.sources()) {
+      for (const auto& source : config_.all_sources()) {
         auto socket = link::NeighbourSocket::open(config_.interface, source.family());
         const auto announced = socket ? socket->announce(source.address) : socket.error();
         if (!announced) spdlog::warn("{}", to_text(announced.error()));

@@ -17,8 +17,7 @@ std::uint32_t key_of(const IpAddress& address, Protocol protocol, std::uint16_t 
 }  // namespace
 
 FlowJudge::FlowJudge(const Translation& translation, const std::vector<IpAddress>& pod_addresses)
-    : fallback4_(translation.fallback4),
-      fallback6_(translation.fallback6),
+    : fallback_(translation.fallback),
       kept_ports_(translation.kept_ports.begin(), translation.kept_ports.end()),
       pod_addresses_(pod_addresses.begin(), pod_addresses.end()) {
   ports_.reserve(translation.ports.size());
@@ -43,7 +42,7 @@ std::optional<FlowJudge::Target> FlowJudge::target_of(Family family, std::uint8_
       if (key <= range.last_key) return Target{range.address, port};
     }
   }
-  const auto& fallback = family == Family::v4 ? fallback4_ : fallback6_;
+  const auto& fallback = fallback_[family];
   const bool is_kept =
       port && protocol == static_cast<std::uint8_t>(Protocol::tcp) && kept_ports_.contains(*port);
   if (fallback && !is_kept) return Target{*fallback, port};

@@ -59,8 +59,7 @@ class FlowJudge {
 
   std::unordered_map<std::uint32_t, Target> ports_;
   std::map<std::uint32_t, Range> ranges_;  // by the key of the first port
-  std::optional<IpAddress> fallback4_;
-  std::optional<IpAddress> fallback6_;
+  PerFamily<std::optional<IpAddress>> fallback_;
   std::set<std::uint16_t> kept_ports_;
   std::set<IpAddress> pod_addresses_;
 };

@@ -261,10 +261,10 @@ BaseChain make_translate(const Ruleset& ruleset, const Translation& translation)
   chain.rules.push_back(drop_from_us());
   for (const auto& map : destination_maps(translation)) chain.rules.push_back(translate_by(map));
   for (const auto& map : range_maps(translation)) chain.rules.push_back(translate_by(map));
-  if (translation.fallback4 || translation.fallback6) {
+  if (translation.fallback.v4 || translation.fallback.v6) {
     for (const auto port : translation.kept_ports) chain.rules.push_back(keep(port));
   }
-  for (const auto& address : {translation.fallback4, translation.fallback6}) {
+  for (const auto& address : {translation.fallback.v4, translation.fallback.v6}) {
     if (address) chain.rules.push_back(translate_rest_to(*address));
   }
   return chain;
@@ -290,9 +290,9 @@ BaseChain make_input(const Ruleset& ruleset) {
   rules.push_back(accept_replies());
   for (const Family family : {Family::v4, Family::v6}) {
     if (!ruleset.answer_ping) break;
-    for (const auto& source : sources_of(ruleset, family)) rules.push_back(accept_ping(source));
+    for (const auto& source : ruleset.sources[family]) rules.push_back(accept_ping(source));
   }
-  if (ruleset.source6) {
+  if (!ruleset.sources.v6.empty()) {
     rules.push_back(accept_icmp(Family::v6, MLD_LISTENER_QUERY));
     rules.push_back(accept_icmp(Family::v6, ND_NEIGHBOR_SOLICIT));
     rules.push_back(accept_icmp(Family::v6, ND_NEIGHBOR_ADVERT));
@@ -318,10 +318,10 @@ BaseChain make_leak_guard(const Ruleset& ruleset) {
                   NF_IP_PRI_NAT_SRC + 10, NF_ACCEPT, {}};
   chain.rules.push_back(accept_unless_towards(ruleset.egress_interface));
   for (const Family family : {Family::v4, Family::v6}) {
-    for (const auto& source : sources_of(ruleset, family))
+    for (const auto& source : ruleset.sources[family])
       chain.rules.push_back(accept_from({source, address_bits(family)}));
   }
-  if (ruleset.source6) {
+  if (!ruleset.sources.v6.empty()) {
     constexpr std::array<std::uint8_t, 16> kLinkLocal{0xfe, 0x80};
     chain.rules.push_back(accept_from({IpAddress::from_bytes(kLinkLocal), 10}));
     // Duplicate address detection asks from the unspecified address (RFC 4862 §5.4.2).

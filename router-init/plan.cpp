@@ -26,14 +26,14 @@ class Planner {
     add_link();
     add_sysctls();
     add({SetLinkUp{egress(), true}, undo_link_up(), links_.egress && links_.egress->up});
-    for (const auto& own : config_.sources()) add_address(own);
-    for (const auto& own : primaries()) add_cluster_table(own.family());
+    for (const auto& own : config_.all_sources()) add_address(own);
+    for (const auto& own : config_.primary_sources()) add_cluster_table(own.family());
     add_rules();
-    for (const auto& own : primaries()) add_egress_routes(own);
-    for (const auto& own : primaries()) add_gateway_check(own);
+    for (const auto& own : config_.primary_sources()) add_egress_routes(own);
+    for (const auto& own : config_.primary_sources()) add_gateway_check(own);
     add_ruleset();
     add_end_of_moved_flows();
-    for (const auto& own : config_.sources()) add({Announce{egress(), own.address}, {}, false});
+    for (const auto& own : config_.all_sources()) add({Announce{egress(), own.address}, {}, false});
     plan_.warnings.insert(plan_.warnings.end(), links_.warnings.begin(), links_.warnings.end());
     plan_.assumptions = std::move(links_.assumptions);
     return std::move(plan_);
@@ -44,24 +44,7 @@ class Planner {
   const std::string& egress() const { return links_.egress_name; }
   const std::string& cluster() const { return links_.cluster_name; }
 
-  // One of each family: routes and the gateway's answer are wanted once.
-  std::vector<IpPrefix> primaries() const {
-    std::vector<IpPrefix> list;
-    if (config_.source4) list.push_back(*config_.source4);
-    if (config_.source6) list.push_back(*config_.source6);
-    return list;
-  }
-  const IpPrefix& primary(Family family) const {
-    return family == Family::v4 ? *config_.source4 : *config_.source6;
-  }
-  bool is_source(const IpAddress& address) const {
-    const auto all = config_.sources();
-    return std::any_of(all.begin(), all.end(),
-                       [&](const IpPrefix& one) { return one.address == address; });
-  }
-  const IpAddress& gateway(Family family) const {
-    return family == Family::v4 ? *config_.gateway4 : *config_.gateway6;
-  }
+  const IpAddress& gateway(Family family) const { return *config_.gateway[family]; }
 
   // Where no table of ours stands yet, one that lets nothing in and forwards nothing is loaded
   // before all else, and with it goes all that a failure has to take back.
@@ -142,7 +125,8 @@ class Planner {
         if (one.prefix.length == own.length) continue;
         plan_.warnings.push_back(egress() + " holds EGRESS_SOURCE already, as " +
                                  to_text(one.prefix) + ": it stays so");
-      } else if (!is_source(one.prefix.address) && own == primary(own.family())) {
+      } else if (!config_.is_source(one.prefix.address) &&
+                 own == config_.sources[own.family()].front()) {
         plan_.warnings.push_back(egress() + " also holds " + to_text(one.prefix) +
                                  ": nothing leaves with that address");
       }
@@ -160,7 +144,7 @@ class Planner {
   // then both ways work.
   void add_rules() {
     std::vector<Rule> all;
-    for (const auto& own : primaries()) {
+    for (const auto& own : config_.primary_sources()) {
       const auto rules = wanted_rules(facts_, own.family(), links_);
       all.insert(all.end(), rules.begin(), rules.end());
     }

@@ -44,9 +44,16 @@ Json ruleset_json(const Ruleset& ruleset) {
             {"cluster_interface", ruleset.cluster_interface},
             {"answer_ping", ruleset.answer_ping},
             {"translates", ruleset.translation.has_value()}};
-  if (ruleset.source4) json["source4"] = to_text(*ruleset.source4);
-  if (ruleset.source6) json["source6"] = to_text(*ruleset.source6);
-  for (const auto& source : ruleset.more_sources) json["more_sources"].push_back(to_text(source));
+  for (const Family family : kFamilies) {
+    const auto& sources = ruleset.sources[family];
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (i > 0) {
+        json["more_sources"].push_back(to_text(sources[i]));
+      } else {
+        json[family == Family::v4 ? "source4" : "source6"] = to_text(sources[i]);
+      }
+    }
+  }
   return json;
 }
 

@@ -39,18 +39,9 @@ std::vector<RangeMap> range_maps(const Translation& translation) {
   return maps;
 }
 
-std::vector<IpAddress> sources_of(const Ruleset& ruleset, Family family) {
-  std::vector<IpAddress> all;
-  if (const auto& first = family == Family::v4 ? ruleset.source4 : ruleset.source6)
-    all.push_back(*first);
-  std::copy_if(ruleset.more_sources.begin(), ruleset.more_sources.end(), std::back_inserter(all),
-               [&](const IpAddress& one) { return one.family() == family; });
-  return all;
-}
-
 std::vector<SpreadRule> spread_rules(const Ruleset& ruleset, Family family) {
   using Hash = SpreadRule::Hash;
-  const auto addresses = sources_of(ruleset, family);
+  const auto& addresses = ruleset.sources[family];
   const auto count = static_cast<std::uint32_t>(addresses.size());
   std::vector<SpreadRule> rules;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -69,8 +60,8 @@ std::vector<SpreadRule> spread_rules(const Ruleset& ruleset, Family family) {
 std::vector<std::string> counter_names(const Ruleset& ruleset) {
   std::vector<std::string> names{"forwarded_out",   "forwarded_in",    "dropped_invalid",
                                  "dropped_outside", "dropped_forward", "dropped_leak"};
-  if (ruleset.translation && ruleset.translation->fallback4) names.emplace_back("fallback4");
-  if (ruleset.translation && ruleset.translation->fallback6) names.emplace_back("fallback6");
+  if (ruleset.translation && ruleset.translation->fallback.v4) names.emplace_back("fallback4");
+  if (ruleset.translation && ruleset.translation->fallback.v6) names.emplace_back("fallback6");
   return names;
 }
 

@@ -10,7 +10,6 @@
 
 #include "common/ip.hpp"
 #include "common/port.hpp"
-#include "router-init/sources.hpp"
 
 namespace egress::router {
 
@@ -20,6 +19,12 @@ inline constexpr const char* kTableName = "egress_router";  // family inet
 // makes to them (ICMP errors; net.*.fwmark_reflect) go back the same way. One bit, so that others
 // may use the rest.
 inline constexpr std::uint32_t kClusterMark = 0x20000000;
+
+// Which of several addresses a connection leaves with.
+enum class Spread {
+  client,     // always the same for the same client
+  connection  // any, for each connection anew
+};
 
 // A connection to `protocol` `port` of the pod goes to `address` `remote_port`.
 struct PortMapping {
@@ -44,9 +49,8 @@ struct Translation {
   std::vector<PortMapping> ports;  // both families, in the order of the table
   std::vector<RangeMapping>
       ranges;  // disjoint from each other and from `ports`, per family and protocol
-  std::optional<IpAddress> fallback4;  // where all else goes
-  std::optional<IpAddress> fallback6;
-  std::vector<std::uint16_t> kept_ports = {};  // TCP ports of the pod that no fallback takes
+  PerFamily<std::optional<IpAddress>> fallback;  // the default destinations
+  std::vector<std::uint16_t> kept_ports = {};    // TCP ports of the pod that no fallback takes
 
   bool operator==(const Translation&) const = default;
 };
@@ -54,21 +58,16 @@ struct Translation {
 struct Ruleset {
   std::string egress_interface;
   std::string cluster_interface;
-  std::optional<IpAddress> source4;  // at least one of the two is set
-  std::optional<IpAddress> source6;
-  bool answer_ping = false;                // echo requests from outside to the source address
+  PerFamily<std::vector<IpAddress>> sources;  // the egress IPs; one family may have none
+  bool answer_ping = false;                   // echo requests from outside to the source address
   std::optional<Translation> translation;  // none: nothing is translated or forwarded (proxy modes)
-  std::vector<IpAddress> more_sources = {};  // beside those two
   Spread spread = Spread::client;
 
   // Else all that leaves bears the one address already: the pod itself opened it.
-  bool masquerades() const { return translation || !more_sources.empty(); }
+  bool masquerades() const { return translation || sources.v4.size() > 1 || sources.v6.size() > 1; }
 
   bool operator==(const Ruleset&) const = default;
 };
-
-// The addresses of one family, the first one first.
-std::vector<IpAddress> sources_of(const Ruleset& ruleset, Family family);
 
 // How new connections of one family are spread over its addresses: the rules in their order, each
 // for the connections that those before it left. Without translation the pod itself opens all of

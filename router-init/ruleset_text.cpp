@@ -113,14 +113,14 @@ class Printer {
       line(match_family(map.family) + "dnat " + nft_family(map.family) + " to " +
            std::string(to_text(map.protocol)) + " dport map @" + map.name);
     }
-    if (translation.fallback4 || translation.fallback6) {
+    if (translation.fallback.v4 || translation.fallback.v6) {
       for (const auto port : translation.kept_ports)
         line("tcp dport " + std::to_string(port) + " accept");
     }
-    if (const auto& to = translation.fallback4) {
+    if (const auto& to = translation.fallback.v4) {
       line("meta nfproto ipv4 counter name \"fallback4\" dnat ip to " + to_text(*to));
     }
-    if (const auto& to = translation.fallback6) {
+    if (const auto& to = translation.fallback.v6) {
       line("meta nfproto ipv6 counter name \"fallback6\" dnat ip6 to " + to_text(*to));
     }
     close();
@@ -163,12 +163,12 @@ class Printer {
     line("ct state established,related accept");
     for (const Family family : {Family::v4, Family::v6}) {
       if (!ruleset_.answer_ping) break;
-      for (const auto& source : sources_of(ruleset_, family)) {
+      for (const auto& source : ruleset_.sources[family]) {
         line(nft_family(family) + " daddr " + to_text(source) +
              (source.is_v4() ? " icmp" : " icmpv6") + " type echo-request accept");
       }
     }
-    if (ruleset_.source6) {
+    if (!ruleset_.sources.v6.empty()) {
       line("icmpv6 type mld-listener-query accept");
       line("icmpv6 type nd-neighbor-solicit accept");
       line("icmpv6 type nd-neighbor-advert accept");
@@ -196,11 +196,11 @@ class Printer {
     open("chain leak_guard");
     line("type filter hook postrouting priority srcnat + 10; policy accept;");
     line("oifname != " + egress_ + " accept");
-    for (const auto& source : sources_of(ruleset_, Family::v4))
+    for (const auto& source : ruleset_.sources[Family::v4])
       line("ip saddr " + to_text(source) + " accept");
-    for (const auto& source : sources_of(ruleset_, Family::v6))
+    for (const auto& source : ruleset_.sources[Family::v6])
       line("ip6 saddr " + to_text(source) + " accept");
-    if (ruleset_.source6) {
+    if (!ruleset_.sources.v6.empty()) {
       line("ip6 saddr fe80::/10 accept");
       line("ip6 saddr :: accept");
     }

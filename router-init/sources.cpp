@@ -22,11 +22,7 @@ std::string unusable_source(const IpPrefix& source) {
   if (address.is_multicast()) return "a multicast address";
   if (address.is_link_local()) return "a link-local address";
   if (address.is_broadcast() || source.broadcast() == address) return "a broadcast address";
-  // RFC 4291 §2.6.1: the all-zeros host is the routers' anycast address; a /31, /127 or a host
-  // prefix has none.
-  const bool has_network_address = source.length + 2 <= address_bits(source.family());
-  if (has_network_address && source.network().address == address)
-    return "the address of the network itself";
+  if (names_network(source, address)) return "the address of the network itself";
   return {};
 }
 
@@ -38,7 +34,7 @@ void take(const Spot& spot, std::string_view element, Sources& sources, Diagnost
   if (!source) return refuse("an IPv4 or IPv6 address, with or without /PREFIX_LENGTH");
   if (const auto why = unusable_source(*source); !why.empty())
     return refuse("the address of one host; this is " + why);
-  auto& list = source->family() == Family::v4 ? sources.v4 : sources.v6;
+  auto& list = sources.addresses[source->family()];
   const bool stands_already = std::any_of(list.begin(), list.end(), [&](const IpPrefix& one) {
     return one.address == source->address;
   });
@@ -111,6 +107,12 @@ void keep_own(const Ordinal& ordinal, Family family, std::vector<IpPrefix>& list
 
 }  // namespace
 
+bool names_network(const IpPrefix& prefix, const IpAddress& address) {
+  const bool has_network_address = prefix.length + 2 <= address_bits(prefix.family());
+  return has_network_address &&
+         (prefix.network().address == address || prefix.broadcast() == address);
+}
+
 Sources parse_sources(const Environment& environment, std::string_view host_name,
                       Diagnostics& diagnostics) {
   Sources sources;
@@ -133,8 +135,8 @@ Sources parse_sources(const Environment& environment, std::string_view host_name
     diagnostics.error({kName, 1, 1, *text, text->size()}, found_expected(*text, "an address"));
   if (!by_ordinal || diagnostics.errors() > errors_before) return sources;
   if (const auto ordinal = find_ordinal(environment, host_name, diagnostics)) {
-    keep_own(*ordinal, Family::v4, sources.v4, diagnostics);
-    keep_own(*ordinal, Family::v6, sources.v6, diagnostics);
+    for (const Family family : kFamilies)
+      keep_own(*ordinal, family, sources.addresses[family], diagnostics);
   }
   return sources;
 }

@@ -7,24 +7,21 @@
 
 #include "common/environment.hpp"
 #include "common/ip.hpp"
+#include "router-init/ruleset.hpp"
 
 namespace egress::router {
 
 inline constexpr std::size_t kMostSources = 64;  // of one family
 
-// Which of several addresses a connection leaves with.
-enum class Spread {
-  client,     // always the same for the same client
-  connection  // any, for each connection anew
-};
-
 struct Sources {
-  std::vector<IpPrefix> v4;  // the first of each family is the primary one
-  std::vector<IpPrefix> v6;
+  PerFamily<std::vector<IpPrefix>> addresses;  // the first of each family is the primary one
   Spread spread = Spread::client;
-
-  const std::vector<IpPrefix>& of(Family family) const { return family == Family::v4 ? v4 : v6; }
 };
+
+// Whether `address` is the network address or the broadcast address of this prefix, which no host
+// holds. A /31, /127 or a host prefix has neither (RFC 3021); of IPv6 the first is the routers'
+// anycast address (RFC 4291 §2.6.1).
+bool names_network(const IpPrefix& prefix, const IpAddress& address);
 
 // From EGRESS_SOURCE, EGRESS_SOURCE_ASSIGN and EGRESS_SOURCE_SPREAD; by
 // EGRESS_SOURCE_ASSIGN=ordinal one of each family, chosen by EGRESS_POD_ORDINAL, else by the number

@@ -45,11 +45,11 @@ std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const std::str
                                       const std::string& cluster) {
   std::vector<SetSysctl> settings;
   if (config.translates()) {
-    if (config.source4) {
+    if (!config.sources.v4.empty()) {
       settings.push_back({"net/ipv4/ip_forward", "1"});
       settings.push_back({"net/ipv4/fwmark_reflect", "1"});
     }
-    if (config.source6) {
+    if (!config.sources.v6.empty()) {
       settings.push_back({"net/ipv6/conf/all/forwarding", "1"});
       settings.push_back({"net/ipv6/fwmark_reflect", "1"});
     }
@@ -68,7 +68,7 @@ std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const std::str
   settings.push_back({link_key("ipv4", egress, "arp_announce"), "2"});
   // The kernel announces by itself when the link comes back.
   settings.push_back({link_key("ipv4", egress, "arp_notify"), "1"});
-  if (config.source6) {
+  if (!config.sources.v6.empty()) {
     settings.push_back({link_key("ipv6", egress, "accept_ra"), "0"});
     settings.push_back({link_key("ipv6", egress, "autoconf"), "0"});
     settings.push_back({link_key("ipv6", egress, "accept_redirects"), "0"});
@@ -151,11 +151,9 @@ std::vector<Route> wanted_egress_routes(const IpPrefix& source, const IpAddress&
 
 Ruleset wanted_ruleset(const RouterConfig& config, const std::string& egress,
                        const std::string& cluster) {
-  Ruleset ruleset{egress, cluster, {}, {}, config.answer_ping, {}};
-  if (config.source4) ruleset.source4 = config.source4->address;
-  if (config.source6) ruleset.source6 = config.source6->address;
-  for (const auto& source : config.more_sources) ruleset.more_sources.push_back(source.address);
-  ruleset.spread = config.spread;
+  Ruleset ruleset{egress, cluster, {}, config.answer_ping, {}, config.spread};
+  for (const auto& source : config.all_sources())
+    ruleset.sources[source.family()].push_back(source.address);
   if (!config.translates()) return ruleset;
 
   Translation& translation = ruleset.translation.emplace();
@@ -171,9 +169,11 @@ Ruleset wanted_ruleset(const RouterConfig& config, const std::string& egress,
            static_cast<std::uint16_t>(entry.remote.first + offset)});
     }
   }
-  if (config.destinations.fallback4) translation.fallback4 = config.destinations.fallback4->address;
+  for (const Family family : kFamilies) {
+    if (const auto& fallback = config.destinations.fallback[family])
+      translation.fallback[family] = fallback->address;
+  }
   translation.kept_ports = config.kept_ports;
-  if (config.destinations.fallback6) translation.fallback6 = config.destinations.fallback6->address;
   return ruleset;
 }
 

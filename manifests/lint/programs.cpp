@@ -24,9 +24,9 @@ void judge_router(const Environment& environment, std::string_view host_name,
                   Judgement& judgement) {
   const auto config = router::parse_config(environment, judgement.diagnostics, host_name);
   judgement.mode = router::to_text(config.mode);
-  for (const auto& source : config.sources()) judgement.sources.push_back(source.address);
+  for (const auto& source : config.all_sources()) judgement.sources.push_back(source.address);
   const auto& table = config.destinations;
-  judgement.serves_all_ports = table.fallback4 || table.fallback6;
+  judgement.serves_all_ports = table.fallback.v4 || table.fallback.v6;
   for (const auto& entry : table.entries)
     judgement.served.push_back({entry.protocol, entry.local, entry.line});
 }

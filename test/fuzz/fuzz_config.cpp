@@ -27,9 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Diagnostics diagnostics;
   const auto config = parse_config(Environment(variables), diagnostics);
   if (!diagnostics.has_errors()) {
-    if (!config.source4 && !config.source6) std::abort();
-    if (config.source4.has_value() != config.gateway4.has_value()) std::abort();
-    if (config.source6.has_value() != config.gateway6.has_value()) std::abort();
+    if (config.all_sources().empty()) std::abort();
+    for (const Family family : kFamilies) {
+      if (config.sources[family].empty() == config.gateway[family].has_value()) std::abort();
+    }
     const auto question = variables.find("QUESTION");
     if (question != variables.end()) explain(config, question->second, diagnostics);
   }

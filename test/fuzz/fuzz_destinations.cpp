@@ -10,9 +10,8 @@ using namespace egress::router;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const OwnAddresses kOwn{
-      {*parse_ip_address("10.42.253.46"), *parse_ip_address("2001:db8:42::46")},
-      parse_ip_address("10.42.253.1"),
-      parse_ip_address("2001:db8:42::1")};
+      {{*parse_ip_prefix("10.42.253.46/24")}, {*parse_ip_prefix("2001:db8:42::46/64")}},
+      {parse_ip_address("10.42.253.1"), parse_ip_address("2001:db8:42::1")}};
   const NamedText text{"T", {reinterpret_cast<const char*>(data), size}};
   Diagnostics diagnostics;
   const auto table = parse_destinations(text, kOwn, diagnostics);
@@ -23,8 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   NamedText again{"T", {}};
   for (const auto& entry : table.entries) again.text += to_text(entry) + "\n";
-  if (table.fallback4) again.text += to_text(table.fallback4->address) + "\n";
-  if (table.fallback6) again.text += to_text(table.fallback6->address) + "\n";
+  if (table.fallback.v4) again.text += to_text(table.fallback.v4->address) + "\n";
+  if (table.fallback.v6) again.text += to_text(table.fallback.v6->address) + "\n";
   auto reread = parse_destinations(again, kOwn, diagnostics);
   if (diagnostics.has_errors() || reread.entries.size() != table.entries.size()) std::abort();
   for (std::size_t i = 0; i < reread.entries.size(); ++i) {

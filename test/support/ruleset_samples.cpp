@@ -10,7 +10,7 @@ namespace {
 
 using egress::test::ip;
 
-Ruleset guard() { return {"macvlan0", "eth0", ip("10.42.253.46"), {}, false, {}}; }
+Ruleset guard() { return {"macvlan0", "eth0", {{ip("10.42.253.46")}, {}}, false, {}}; }
 
 // The scenario of the README.
 Ruleset reference() {
@@ -19,23 +19,21 @@ Ruleset reference() {
                                      {Protocol::tcp, 8080, ip("203.0.113.26"), 80},
                                      {Protocol::tcp, 8443, ip("203.0.113.26"), 443}},
                                     {},
-                                    ip("203.0.113.27"),
-                                    {}};
+                                    {ip("203.0.113.27"), {}}};
   return ruleset;
 }
 
 Ruleset ipv6_only() {
-  Ruleset ruleset{"net1", "eth0", {}, ip("2001:db8:42::46"), true, {}};
+  Ruleset ruleset{"net1", "eth0", {{}, {ip("2001:db8:42::46")}}, true, {}};
   ruleset.translation = Translation{{{Protocol::udp, 53, ip("2001:db8:1::53"), 5353}},
                                     {{Protocol::tcp, {8000, 8099}, ip("2001:db8:1::5")}},
-                                    {},
-                                    ip("2001:db8:1::27")};
+                                    {{}, ip("2001:db8:1::27")}};
   return ruleset;
 }
 
 Ruleset everything() {
   Ruleset ruleset = guard();
-  ruleset.source6 = ip("2001:db8:42::46");
+  ruleset.sources.v6 = {ip("2001:db8:42::46")};
   ruleset.answer_ping = true;
   ruleset.translation = Translation{{{Protocol::tcp, 53, ip("203.0.113.53"), 53},
                                      {Protocol::udp, 53, ip("203.0.113.53"), 5353},
@@ -48,17 +46,17 @@ Ruleset everything() {
                                      {Protocol::tcp, {8000, 8099}, ip("2001:db8:1::5")},
                                      {Protocol::udp, {20000, 29999}, ip("2001:db8:1::6")},
                                      {Protocol::sctp, {3, 4}, ip("2001:db8:1::7")}},
-                                    ip("203.0.113.27"),
-                                    ip("2001:db8:1::27")};
+                                    {ip("203.0.113.27"), ip("2001:db8:1::27")}};
   return ruleset;
 }
 
 // Several addresses, and ports that stay in the pod.
 Ruleset spread() {
   Ruleset ruleset = everything();
-  ruleset.more_sources = {ip("10.42.253.47"), ip("10.42.253.48"), ip("2001:db8:42::47")};
+  ruleset.sources.v4.insert(ruleset.sources.v4.end(), {ip("10.42.253.47"), ip("10.42.253.48")});
+  ruleset.sources.v6.push_back(ip("2001:db8:42::47"));
   ruleset.translation = Translation{
-      {{Protocol::tcp, 80, ip("203.0.113.25"), 80}}, {}, ip("203.0.113.27"), {}, {9180, 9190}};
+      {{Protocol::tcp, 80, ip("203.0.113.25"), 80}}, {}, {ip("203.0.113.27"), {}}, {9180, 9190}};
   return ruleset;
 }
 
@@ -173,20 +171,19 @@ const std::vector<Sample>& corner_samples() {
 
 Ruleset random_ruleset(std::uint32_t seed) {
   Random random(seed);
-  Ruleset ruleset{"macvlan0", "eth0", {}, {}, random.one_in(2), {}};
+  Ruleset ruleset{"macvlan0", "eth0", {}, random.one_in(2), {}};
   const std::uint32_t families = 1 + random.below(3);
-  if ((families & 1U) != 0) ruleset.source4 = random.address(Family::v4);
-  if ((families & 2U) != 0) ruleset.source6 = random.address(Family::v6);
+  if ((families & 1U) != 0) ruleset.sources.v4 = {random.address(Family::v4)};
+  if ((families & 2U) != 0) ruleset.sources.v6 = {random.address(Family::v6)};
   if (random.one_in(8)) return ruleset;
 
   Translation& translation = ruleset.translation.emplace();
-  for (const auto& source : {ruleset.source4, ruleset.source6}) {
-    if (!source) continue;
+  for (const Family family : kFamilies) {
+    if (ruleset.sources[family].empty()) continue;
     for (const Protocol protocol : {Protocol::tcp, Protocol::udp, Protocol::sctp}) {
-      if (random.one_in(2)) random.add_mappings(translation, source->family(), protocol);
+      if (random.one_in(2)) random.add_mappings(translation, family, protocol);
     }
-    auto& fallback = source->is_v4() ? translation.fallback4 : translation.fallback6;
-    if (random.one_in(2)) fallback = random.address(source->family());
+    if (random.one_in(2)) translation.fallback[family] = random.address(family);
   }
   return ruleset;
 }

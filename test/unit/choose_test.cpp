@@ -97,11 +97,11 @@ TEST_CASE("a parent that is missing or down") {
 TEST_CASE("a source address that this pod or its node holds elsewhere") {
   RouterConfig config = reference_config();
   HostFacts facts = ovn_kubernetes_pod();
-  config.source4 = prefix("10.42.253.10/24");
+  config.sources.v4 = {prefix("10.42.253.10/24")};
   CHECK(refused(config, facts) == Error{ExitCode::conflict, "EGRESS_SOURCE 10.42.253.10",
                                         "the node holds it on ens3",
                                         "choose an address that nobody uses"});
-  config.source4 = prefix("10.128.0.5/32");
+  config.sources.v4 = {prefix("10.128.0.5/32")};
   CHECK(refused(config, facts).cause == "this pod holds it on eth0");
 }
 

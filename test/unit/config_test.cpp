@@ -38,9 +38,9 @@ TEST_CASE("the reference configuration and its defaults") {
   CHECK(errors == "");
   CHECK(warnings == "");
   CHECK(config.mode == Mode::legacy);
-  CHECK(config.source4 == prefix("10.42.253.46/32"));
-  CHECK(config.gateway4 == ip("10.42.253.1"));
-  CHECK_FALSE(config.source6);
+  CHECK(config.sources.v4 == std::vector{prefix("10.42.253.46/32")});
+  CHECK(config.gateway.v4 == ip("10.42.253.1"));
+  CHECK(config.sources.v6.empty());
   CHECK(config.interface == "macvlan0");
   CHECK(config.macvlan_mode == MacvlanMode::private_);
   CHECK(config.address_probe.count() == 500);
@@ -69,9 +69,9 @@ TEST_CASE("every variable reaches its place") {
                   {"EGRESS_TERMINATION_LOG", "/tmp/last"}});
   CHECK(errors == "");
   CHECK(config.mode == Mode::init);
-  CHECK(config.source4 == prefix("10.42.253.46/24"));
-  CHECK(config.source6 == prefix("2001:db8:42::46/64"));
-  CHECK(config.gateway6 == ip("fe80::1"));
+  CHECK(config.sources.v4 == std::vector{prefix("10.42.253.46/24")});
+  CHECK(config.sources.v6 == std::vector{prefix("2001:db8:42::46/64")});
+  CHECK(config.gateway.v6 == ip("fe80::1"));
   CHECK(config.interface == "net1");
   CHECK(config.cluster_interface == "ens5");
   CHECK(config.parent == "bond0.42");

@@ -8,9 +8,11 @@ namespace egress::router {
 namespace {
 
 using test::ip;
+using test::prefix;
 
 OwnAddresses own_addresses() {
-  return {{ip("10.42.253.46"), ip("2001:db8:42::46")}, ip("10.42.253.1"), ip("2001:db8:42::1")};
+  return {{{prefix("10.42.253.46/24")}, {prefix("2001:db8:42::46/64")}},
+          {ip("10.42.253.1"), ip("2001:db8:42::1")}};
 }
 
 DestinationTable parsed(const std::string& text) {
@@ -43,8 +45,8 @@ TEST_CASE("the reference table") {
                              {2, Protocol::tcp, {8080, 8080}, ip("203.0.113.26"), {80, 80}},
                              {3, Protocol::tcp, {8443, 8443}, ip("203.0.113.26"), {443, 443}},
                          });
-  CHECK(table.fallback4 == Fallback{4, ip("203.0.113.27")});
-  CHECK_FALSE(table.fallback6);
+  CHECK(table.fallback.v4 == Fallback{4, ip("203.0.113.27")});
+  CHECK_FALSE(table.fallback.v6);
 }
 
 TEST_CASE("forms of a table that mean the same") {
@@ -77,8 +79,8 @@ TEST_CASE("beyond the predecessor: ranges, sctp, both families, one port for two
   CHECK(table.entries[3] == Entry{4, Protocol::tcp, {8000, 8099}, ip("203.0.113.5"), {8000, 8099}});
   CHECK(table.entries[4] ==
         Entry{5, Protocol::sctp, {9000, 9009}, ip("203.0.113.6"), {19000, 19009}});
-  CHECK(table.fallback4 == Fallback{7, ip("203.0.113.27")});
-  CHECK(table.fallback6 == Fallback{6, ip("2001:db8:113::27")});
+  CHECK(table.fallback.v4 == Fallback{7, ip("203.0.113.27")});
+  CHECK(table.fallback.v6 == Fallback{6, ip("2001:db8:113::27")});
   CHECK(to_text(table.entries[4]) == "9000-9009 sctp 203.0.113.6 19000-19009");
 }
 
@@ -201,11 +203,11 @@ TEST_CASE("the tables of two families may follow each other") {
 
 TEST_CASE("a destination needs a source of its family") {
   OwnAddresses own = own_addresses();
-  own.sources.pop_back();
+  own.sources.v6.clear();
   CHECK(errors("80 tcp 2001:db8:113::25\n", own)
             .starts_with("T:1:8: error: found \"2001:db8:113::25\", expected no IPv6 address, as "
                          "EGRESS_SOURCE has none to leave from"));
-  own.sources.clear();  // the source itself was refused: no second complaint about the same
+  own.sources.v4.clear();  // the source itself was rejected: no second complaint about the same
   CHECK(errors("80 tcp 2001:db8:113::25\n", own) == "");
 }
 
@@ -213,7 +215,7 @@ TEST_CASE("the gateway as destination is a warning") {
   Diagnostics diagnostics;
   const auto table = parse_destinations({"T", "10.42.253.1\n"}, own_addresses(), diagnostics);
   CHECK_FALSE(diagnostics.has_errors());
-  CHECK(table.fallback4);
+  CHECK(table.fallback.v4);
   CHECK(diagnostics.to_text(Severity::warning)
             .starts_with("T:1:1: warning: the destination is EGRESS_GATEWAY itself"));
 }

@@ -84,7 +84,7 @@ TEST_CASE("where the table sends a flow") {
 
 TEST_CASE("the fallback takes the rest of its family, whatever the protocol") {
   Translation translation = table();
-  translation.fallback4 = ip("203.0.113.99");
+  translation.fallback.v4 = ip("203.0.113.99");
   const auto judge = judge_of(translation);
   CHECK(judge.target_of(Family::v4, kTcp, 80) == Target{ip("203.0.113.25"), 8080});
   CHECK(judge.target_of(Family::v4, kTcp, 81) == Target{ip("203.0.113.99"), 81});

@@ -267,7 +267,7 @@ TEST_CASE("a rule of an earlier pod address goes") {
 
 TEST_CASE("an IPv6 gateway may be link-local, and then needs no route of its own") {
   RouterConfig config = dual_stack_config();
-  config.gateway6 = ip("fe80::1");
+  config.gateway.v6 = ip("fe80::1");
   const auto lines = commands(plan_for(config, openshift_sdn_pod()));
   CHECK(has(lines,
             "ip -6 route replace default via fe80::1 dev macvlan0 src 2001:db8:42::46 metric 1"));

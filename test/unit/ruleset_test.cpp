@@ -55,16 +55,16 @@ TEST_CASE("a fingerprint changes with every field") {
       [](Ruleset&) {},
       [](Ruleset& one) { one.egress_interface = "net1"; },
       [](Ruleset& one) { one.cluster_interface = "eth1"; },
-      [](Ruleset& one) { one.source4 = ip("10.42.253.47"); },
-      [](Ruleset& one) { one.source4.reset(); },
-      [](Ruleset& one) { one.more_sources = {ip("10.42.253.48")}; },
+      [](Ruleset& one) { one.sources.v4 = {ip("10.42.253.47")}; },
+      [](Ruleset& one) { one.sources.v4.clear(); },
+      [](Ruleset& one) { one.sources.v4.push_back(ip("10.42.253.48")); },
       [](Ruleset& one) {
-        one.more_sources = {ip("10.42.253.48")};
+        one.sources.v4.push_back(ip("10.42.253.48"));
         one.spread = Spread::connection;
       },
       [](Ruleset& one) { one.translation->kept_ports = {9180}; },
-      [](Ruleset& one) { one.source6 = ip("2001:db8:42::47"); },
-      [](Ruleset& one) { one.source6.reset(); },
+      [](Ruleset& one) { one.sources.v6 = {ip("2001:db8:42::47")}; },
+      [](Ruleset& one) { one.sources.v6.clear(); },
       [](Ruleset& one) { one.answer_ping = false; },
       [](Ruleset& one) { one.translation.reset(); },
       [](Ruleset& one) { one.translation.emplace(); },
@@ -78,10 +78,10 @@ TEST_CASE("a fingerprint changes with every field") {
       [](Ruleset& one) { one.translation->ranges[0].ports.first = 8101; },
       [](Ruleset& one) { one.translation->ranges[0].ports.last = 8198; },
       [](Ruleset& one) { one.translation->ranges[0].address = ip("203.0.113.7"); },
-      [](Ruleset& one) { one.translation->fallback4 = ip("203.0.113.28"); },
-      [](Ruleset& one) { one.translation->fallback4.reset(); },
-      [](Ruleset& one) { one.translation->fallback6 = ip("2001:db8:1::28"); },
-      [](Ruleset& one) { one.translation->fallback6.reset(); },
+      [](Ruleset& one) { one.translation->fallback.v4 = ip("203.0.113.28"); },
+      [](Ruleset& one) { one.translation->fallback.v4.reset(); },
+      [](Ruleset& one) { one.translation->fallback.v6 = ip("2001:db8:1::28"); },
+      [](Ruleset& one) { one.translation->fallback.v6.reset(); },
   };
   std::set<std::string> prints;
   for (const auto& change : changes) {

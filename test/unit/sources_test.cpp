@@ -19,7 +19,7 @@ Parsed parse(const Variables& variables, std::string_view host_name = "host") {
   const auto sources = parse_sources(Environment(variables), host_name, diagnostics);
   Parsed parsed;
   for (const auto family : {Family::v4, Family::v6}) {
-    for (const auto& one : sources.of(family))
+    for (const auto& one : sources.addresses[family])
       parsed.sources += (parsed.sources.empty() ? "" : " ") + to_text(one);
   }
   parsed.errors = diagnostics.to_text(Severity::error);
