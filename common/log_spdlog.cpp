@@ -17,16 +17,6 @@ LogLevel level_of(spdlog::level::level_enum level) {
   return level == spdlog::level::warn ? LogLevel::warn : LogLevel::error;
 }
 
-spdlog::level::level_enum native_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
-  }
-  return spdlog::level::info;
-}
-
 class StandardErrorSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   StandardErrorSink(LogFormat format, std::string_view program)
@@ -46,6 +36,16 @@ class StandardErrorSink final : public spdlog::sinks::base_sink<std::mutex> {
 };
 
 }  // namespace
+
+spdlog::level::level_enum native_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug: return spdlog::level::debug;
+    case LogLevel::info: return spdlog::level::info;
+    case LogLevel::warn: return spdlog::level::warn;
+    case LogLevel::error: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
 
 void set_up_log(const LogOptions& options, std::string_view program) {
   std::signal(SIGPIPE, SIG_IGN);

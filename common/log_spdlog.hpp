@@ -2,11 +2,15 @@
 // and what they call through it; libraries return errors and do not log.
 #pragma once
 
+#include <spdlog/common.h>
+
 #include <string_view>
 
 #include "common/log.hpp"
 
 namespace egress {
+
+spdlog::level::level_enum native_level(LogLevel level);
 
 // Replaces spdlog's default logger. A standard error that is closed or full loses lines; it never
 // blocks the program.

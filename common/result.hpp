@@ -14,9 +14,10 @@ namespace egress {
 
 struct Error {
   ExitCode stage = ExitCode::internal;
-  std::string object;  // what was worked on: "link macvlan0", or the command that does the same
-  std::string cause;   // what went wrong, errno by name: "EPERM (Operation not permitted)"
-  std::string hint;    // what to do about it; may be empty
+  std::string object;   // what was worked on: "link macvlan0", or the command that does the same
+  std::string cause;    // what went wrong, errno by name: "EPERM (Operation not permitted)"
+  std::string hint;     // what to do about it; may be empty
+  int errno_value = 0;  // errno(3) behind the cause, for callers that branch on it; 0: none
 
   bool operator==(const Error&) const = default;
 };

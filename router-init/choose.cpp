@@ -121,8 +121,9 @@ class Chooser {
     }
     auto parent = choose_parent(*facts_.node);
     if (!parent) return parent.error();
-    choice_.create = CreateMacvlan{config_.interface, (*parent)->name,      (*parent)->index,
-                                   facts_.node->path, config_.macvlan_mode, (*parent)->mtu};
+    choice_.create =
+        CreateMacvlan{std::string(kTemporaryLink), (*parent)->name,      (*parent)->index,
+                      facts_.node->path,           config_.macvlan_mode, (*parent)->mtu};
     return {};
   }
 

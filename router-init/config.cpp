@@ -50,8 +50,13 @@ constexpr std::array kVariables{
     Variable{"EGRESS_MACVLAN_MODE", "private", "private, bridge, vepa or passthru"},
     Variable{"EGRESS_HOST_NETNS", "/proc/1/ns/net",
              "node's network namespace; or /host/proc/1/ns/net, whichever is another than ours"},
-    Variable{"EGRESS_ADDRESS_PROBE", "500ms",
-             "how long to ask whether another host holds EGRESS_SOURCE; off: not at all"},
+    Variable{
+        "EGRESS_ADDRESS_PROBE", "500ms",
+        "duration of the probe for other holders of EGRESS_SOURCE, and of the wait for carrier "
+        "before it; off: no probe"},
+    Variable{
+        "EGRESS_CARRIER_CHECK", "require",
+        "require: an interface without carrier, where nothing can be probed, is an error; warn"},
     Variable{"EGRESS_GATEWAY_CHECK", "require",
              "require: a gateway that does not answer is an error; warn; off"},
     Variable{"EGRESS_GATEWAY_TIMEOUT", "2s", "how long to wait for the gateway's answer"},
@@ -179,8 +184,18 @@ class ConfigParser {
     OwnAddresses own;
     own.gateway = config_.gateway;
     own.sources = config_.sources;
+    own.services = service_network();
     config_.destinations = parse_destinations(*text, own, diagnostics_);
     keep_admin_ports();
+  }
+
+  // The API server's Service stands in every pod's environment. Of the length of the Service
+  // network nothing tells a pod; it is rarely smaller than this.
+  std::optional<IpPrefix> service_network() const {
+    const auto text = environment_.get("KUBERNETES_SERVICE_HOST");
+    const auto address = text ? parse_ip_address(*text) : std::nullopt;
+    if (!address) return std::nullopt;
+    return IpPrefix{*address, address->is_v4() ? std::uint8_t{16} : std::uint8_t{112}}.network();
   }
 
   // What is in the table's way, the table must not name.
@@ -218,17 +233,13 @@ class ConfigParser {
     link_name("EGRESS_CLUSTER_INTERFACE", config_.cluster_interface);
     link_name("EGRESS_PARENT", config_.parent);
     if (config_.parent == "auto") config_.parent.clear();
+    if (config_.interface == kTemporaryLink)
+      error("EGRESS_INTERFACE", config_.interface, "a name that is not used during set-up");
     if (!config_.cluster_interface.empty() && config_.cluster_interface == config_.interface) {
       error("EGRESS_CLUSTER_INTERFACE", config_.cluster_interface,
             "another interface than EGRESS_INTERFACE");
     }
-    if (const auto text = environment_.get("EGRESS_MACVLAN_MODE")) {
-      if (const auto mode = parse_macvlan_mode(*text)) {
-        config_.macvlan_mode = *mode;
-      } else {
-        error("EGRESS_MACVLAN_MODE", *text, "private, bridge, vepa or passthru");
-      }
-    }
+    settings_.choice<MacvlanMode>("EGRESS_MACVLAN_MODE", kMacvlanModes, config_.macvlan_mode);
     if (const auto path = environment_.get("EGRESS_HOST_NETNS")) config_.host_netns = *path;
   }
 
@@ -240,6 +251,9 @@ class ConfigParser {
     } else {
       settings_.duration("EGRESS_ADDRESS_PROBE", kRange, config_.address_probe, ", or off");
     }
+    settings_.choice("EGRESS_CARRIER_CHECK",
+                     {{"require", Carrier::required}, {"warn", Carrier::expected}},
+                     config_.carrier_check);
     settings_.duration("EGRESS_GATEWAY_TIMEOUT", kRange, config_.gateway_timeout);
     settings_.choice("EGRESS_GATEWAY_CHECK",
                      {{"require", GatewayCheck::require},

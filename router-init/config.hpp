@@ -17,6 +17,7 @@
 #include "router-init/destinations.hpp"
 #include "router-init/network.hpp"
 #include "router-init/sources.hpp"
+#include "router-init/steps.hpp"
 
 namespace egress::router {
 
@@ -48,6 +49,7 @@ struct RouterConfig {
   std::string host_netns;  // empty: /proc/1/ns/net or /host/proc/1/ns/net
 
   std::chrono::milliseconds address_probe{500};  // 0: off
+  Carrier carrier_check = Carrier::required;
   GatewayCheck gateway_check = GatewayCheck::require;
   std::chrono::milliseconds gateway_timeout{2000};
   bool answer_ping = false;

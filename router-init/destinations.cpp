@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/fields.hpp"
+#include "router-init/sources.hpp"
 
 namespace egress::router {
 namespace {
@@ -19,6 +20,10 @@ std::string unusable_because(const IpAddress& address) {
   if (address.is_multicast()) return "a multicast address";
   if (address.is_broadcast()) return "the broadcast address";
   if (address.is_link_local()) return "a link-local address, which no gateway forwards to";
+  static const IpPrefix kThisNetwork = *parse_ip_prefix("0.0.0.0/8");  // RFC 791 §3.2
+  if (kThisNetwork.contains(address)) return "an address of 0.0.0.0/8, which no host has";
+  static const IpPrefix kReserved = *parse_ip_prefix("240.0.0.0/4");  // RFC 1112 §4
+  if (kReserved.contains(address)) return "an address of the reserved range 240.0.0.0/4";
   static const IpPrefix kMapped = *parse_ip_prefix("::ffff:0:0/96");  // RFC 4291 §2.5.5.2
   if (kMapped.contains(address)) return "an IPv4-mapped address: write it as IPv4";
   return {};
@@ -120,6 +125,9 @@ class TableParser {
     }
     const auto& sources = own_.sources[address->family()];
     const bool has_any = !own_.sources.v4.empty() || !own_.sources.v6.empty();
+    const auto segment = std::find_if(sources.begin(), sources.end(), [&](const IpPrefix& one) {
+      return one.family() == Family::v4 && names_network(one, *address);
+    });
     const bool is_source = std::any_of(sources.begin(), sources.end(), [&](const IpPrefix& one) {
       return one.address == *address;
     });
@@ -131,7 +139,16 @@ class TableParser {
                                            " address, as EGRESS_SOURCE has none to leave from"));
     } else if (is_source) {
       error(field, found_expected(field.text, "another address than EGRESS_SOURCE"));
+    } else if (segment != sources.end()) {
+      error(field,
+            found_expected(field.text, "the address of one host; this is one of the network " +
+                                           to_text(segment->network()) + " itself"));
     } else {
+      if (own_.services && own_.services->contains(*address)) {
+        diagnostics_.warning(spot(field), "the destination looks like a Service of this cluster (" +
+                                              to_text(*own_.services) +
+                                              "), which the external network does not reach");
+      }
       if (own_.gateway[address->family()] == *address)
         diagnostics_.warning(spot(field), "the destination is EGRESS_GATEWAY itself");
       return address;

@@ -50,6 +50,7 @@ struct OwnAddresses {
   // None of either family: they were rejected, and no entry can be checked against them.
   PerFamily<std::vector<IpPrefix>> sources;
   PerFamily<std::optional<IpAddress>> gateway;
+  std::optional<IpPrefix> services = {};  // where Service addresses are; none: not known
 };
 
 // Reports every error of the table to `diagnostics`; the table is whole only where that has none

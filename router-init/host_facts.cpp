@@ -6,16 +6,15 @@
 #include <netlink/msg.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <new>
 #include <sstream>
 
 #include "router-init/netns.hpp"
 #include "router-init/nft_socket.hpp"
-#include "router-init/resolv_conf.hpp"
 #include "router-init/rtnl_decode.hpp"
 #include "router-init/rtnl_socket.hpp"
-#include "router-init/sysctl.hpp"
 
 namespace egress::router {
 namespace {
@@ -106,7 +105,7 @@ std::map<std::string, std::string> read_sysctls(const std::vector<Link>& links) 
 // A reader without CAP_NET_ADMIN, who can only print a plan, sees no table.
 Result<std::optional<std::string>> read_own_table() {
   auto fingerprint = read_fingerprint();
-  if (fingerprint || !fingerprint.error().cause.starts_with("EPERM")) return fingerprint;
+  if (fingerprint || fingerprint.error().errno_value != EPERM) return fingerprint;
   return std::optional<std::string>();
 }
 
@@ -128,7 +127,17 @@ bool has_link(const HostFacts& facts, const std::string& name) {
 
 }  // namespace
 
-Result<HostFacts> read_host_facts(const RouterConfig& config) {
+std::optional<std::string> read_sysctl(const std::string& key) {
+  std::ifstream file("/proc/sys/" + key);
+  if (!file) return std::nullopt;
+  std::string value;
+  std::getline(file, value);
+  if (file.bad()) return std::nullopt;
+  return value;
+}
+
+Result<HostFacts> read_host_facts(const std::string& egress_interface,
+                                  const std::string& host_netns) {
   HostFacts facts;
   auto socket = RtnlSocket::open();
   if (!socket) return socket.error();
@@ -139,8 +148,8 @@ Result<HostFacts> read_host_facts(const RouterConfig& config) {
   facts.ruleset = *table;
   facts.nameservers = read_nameservers();
   facts.sysctls = read_sysctls(facts.links);
-  if (has_link(facts, config.interface)) return facts;
-  if (const auto node = read_node_facts(config.host_netns)) {
+  if (has_link(facts, egress_interface)) return facts;
+  if (const auto node = read_node_facts(host_netns)) {
     facts.node = *node;
   } else {
     facts.node_trouble = node.error().object + ": " + node.error().cause;

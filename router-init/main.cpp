@@ -1,5 +1,6 @@
-// egress-router: reads the environment, reads the pod, makes the plan, and carries it out or prints
-// it. Every error of the project's init container is logged here and nowhere else.
+// egress-router: reads the environment and the pod, plans, and applies or prints the plan. The edge
+// of the init container: every error is logged here and nowhere else, and every exception ends
+// here.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -40,9 +41,10 @@ struct Options {
 std::string help_footer() {
   return to_help_text(variables()) + "\n" +
          wrap(
-             "Exit codes: 0 done, 2 command line, 3 configuration, 4 what the pod or node lacks, "
-             "5 link, 6 sysctl, 7 EGRESS_SOURCE is held by another host, 8 address, 9 route or "
-             "rule, 10 gateway, 11 nftables.",
+             "Exit codes: 0 done, 1 unexpected failure, 2 command line, 3 configuration, 4 what "
+             "the "
+             "pod or node lacks, 5 link, 6 sysctl, 7 EGRESS_SOURCE is held by another host, 8 "
+             "address, 9 route or rule, 10 gateway, 11 nftables.",
              0);
 }
 
@@ -71,7 +73,17 @@ class Program {
  public:
   explicit Program(Options options) : options_(std::move(options)) {}
 
+  // Every exception ends here: apply has rolled back what threw in a step.
   ExitCode run() {
+    try {
+      return run_mode();
+    } catch (const std::exception& error) {
+      return fail({ExitCode::internal, "unexpected failure", error.what(), {}});
+    }
+  }
+
+ private:
+  ExitCode run_mode() {
     std::array<char, 256> host_name{};  // HOST_NAME_MAX is 64
     ::gethostname(host_name.data(), host_name.size() - 1);
     config_ = parse_config(Environment::of_process(), diagnostics_, host_name.data());
@@ -88,7 +100,6 @@ class Program {
     return set_up();
   }
 
- private:
   ExitCode fail(const Error& error) { return report_failure(error, config_.termination_log); }
 
   ExitCode print_explanation() {
@@ -102,7 +113,7 @@ class Program {
   }
 
   ExitCode print_plan(const std::string& format) {
-    const auto facts = read_host_facts(config_);
+    const auto facts = read_facts();
     if (!facts) return fail(facts.error());
     const auto plan = make_plan(config_, *facts, Assume::missing);
     if (!plan) return fail(plan.error());
@@ -112,31 +123,37 @@ class Program {
     return ExitCode::ok;
   }
 
+  static void log(LogLevel level, std::string_view message) {
+    spdlog::log(native_level(level), "{}", message);
+  }
+
   ExitCode set_up() {
     block_awaited_signals();
-    const auto facts = read_host_facts(config_);
+    const auto facts = read_facts();
     if (!facts) return fail(facts.error());
     const auto plan = make_plan(config_, *facts, Assume::nothing);
     if (!plan) return fail(plan.error());
     for (const auto& warning : plan->warnings) spdlog::warn("{}", warning);
-
-    ApplyReport report;
-    const auto applied = apply(*plan, report);
-    for (const auto& line : report.done) spdlog::debug("done: {}", line);
-    for (const auto& warning : report.warnings) spdlog::warn("{}", warning);
-    for (const auto& line : report.not_undone) spdlog::error("could not be undone: {}", line);
-    if (!applied) {
-      if (report.not_undone.empty()) {
-        spdlog::info("all that was done is undone, the pod is as it was");
-      }
+    if (const auto applied = router::apply(*plan, log); !applied) {
+      verify_rollback(*facts);
       return fail(applied.error());
     }
-    if (report.ended_flows > 0) {
-      spdlog::info("flows that the changed table sends elsewhere, and that were ended: {}",
-                   report.ended_flows);
-    }
     say_done();
-    return finish();
+    return finish(*plan);
+  }
+
+  Result<HostFacts> read_facts() const {
+    return read_host_facts(config_.interface, config_.host_netns);
+  }
+
+  // Says what is true: the state is read again and compared with that before the first step.
+  void verify_rollback(const HostFacts& before) const {
+    const auto after = read_facts();
+    if (!after) return spdlog::error("rolled back, but not verified: {}", to_text(after.error()));
+    const auto changes = differences(before, *after);
+    for (const auto& change : changes)
+      spdlog::error("not as before after the rollback: {}", change);
+    if (changes.empty()) spdlog::info("rolled back: the pod's network is as before");
   }
 
   void say_done() const {
@@ -156,15 +173,11 @@ class Program {
 
   // RFC 5227 §2.3: the second announcement, for whom the first did not reach. In the other modes
   // egress-wait sends it.
-  ExitCode finish() {
+  ExitCode finish(const NetworkPlan& plan) {
     if (config_.mode == Mode::legacy) become_egress_wait();
     if (config_.announce_twice) {
       if (wait_for_termination(link::kAnnounceInterval)) return ExitCode::ok;
-      for (const auto& source : config_.all_sources()) {
-        auto socket = link::NeighbourSocket::open(config_.interface, source.family());
-        const auto announced = socket ? socket->announce(source.address) : socket.error();
-        if (!announced) spdlog::warn("{}", to_text(announced.error()));
-      }
+      announce_again(plan, log);
     }
     if (config_.mode == Mode::legacy) wait_for_termination();
     return ExitCode::ok;

@@ -1,12 +1,15 @@
 // The kernel's network objects as plain values: what host_facts reads, plan decides, rtnl_encode
-// sends and plan_text prints. Links are named, not numbered; apply turns a name into an index at
+// sends and plan_text prints. Links are named, not numbered; apply resolves a name to an index at
 // the last moment.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/ip.hpp"
@@ -16,9 +19,23 @@ namespace egress::router {
 // linux/if_link.h, enum macvlan_mode.
 enum class MacvlanMode : std::uint32_t { private_ = 1, vepa = 2, bridge = 4, passthru = 8 };
 
-std::optional<MacvlanMode> parse_macvlan_mode(
-    std::string_view text);  // "private", "vepa", "bridge", "passthru"
-std::string_view to_text(MacvlanMode mode);
+// As ip(8) spells them.
+inline constexpr std::array<std::pair<std::string_view, MacvlanMode>, 4> kMacvlanModes{{
+    {"private", MacvlanMode::private_},
+    {"bridge", MacvlanMode::bridge},
+    {"vepa", MacvlanMode::vepa},
+    {"passthru", MacvlanMode::passthru},
+}};
+constexpr std::string_view to_text(MacvlanMode mode) {
+  for (const auto& [name, one] : kMacvlanModes) {
+    if (one == mode) return name;
+  }
+  return "unknown";
+}
+
+// The name of a new link until it is in the pod and gets that of EGRESS_INTERFACE: older kernels
+// (6.1) compare a new name with the links of the namespace that the request is sent in, the node's.
+inline constexpr std::string_view kTemporaryLink = "egress-new";
 
 struct Link {
   int index = 0;
@@ -46,6 +63,8 @@ enum class RouteScope : std::uint8_t { global = 0, link = 253 };
 
 inline constexpr std::uint32_t kMainTable = 254;
 inline constexpr std::uint8_t kStaticProtocol = 4;  // RTPROT_STATIC: an administrator's, and ours
+inline constexpr std::uint8_t kKernelProtocol = 2;  // RTPROT_KERNEL
+inline constexpr std::uint8_t kRouterAdvertisementProtocol = 9;  // RTPROT_RA
 
 struct NextHop {
   std::string link;
@@ -62,9 +81,10 @@ struct Route {
   std::uint32_t table = kMainTable;
   std::optional<IpAddress> source;  // preferred source
   std::uint32_t metric = 0;
-  std::uint32_t mtu = 0;  // RTAX_MTU; 0: that of the link
+  std::map<std::uint16_t, std::uint32_t> metrics = {};  // RTA_METRICS: RTAX_MTU, RTAX_ADVMSS, ...
+  std::uint8_t preference = 0;  // RTA_PREF (IPv6, RFC 4191 §2.2): 0 medium, 1 high, 3 low
   RouteScope scope = RouteScope::global;
-  std::uint8_t protocol = kStaticProtocol;  // who made it, RTPROT_*
+  std::uint8_t protocol = kStaticProtocol;  // who created it, RTPROT_*
 
   Family family() const { return destination.family(); }
   bool is_default() const { return destination.length == 0; }

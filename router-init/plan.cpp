@@ -1,7 +1,8 @@
 #include "router-init/plan.hpp"
 
 #include <algorithm>
-#include <array>
+#include <map>
+#include <set>
 
 #include "router-init/choose.hpp"
 #include "router-init/wanted.hpp"
@@ -9,13 +10,20 @@
 namespace egress::router {
 namespace {
 
+// Sysctls with which the kernel changes others.
+constexpr std::string_view kForwarding4 = "net/ipv4/ip_forward";
+constexpr std::string_view kForwarding6 = "net/ipv6/conf/all/forwarding";
+
 template <class Range, class Value>
 bool holds(const Range& range, const Value& value) {
   return std::find(range.begin(), range.end(), value) != range.end();
 }
 
-// Appends the steps in the order in which they are safe: nothing is open before the guard stands,
-// nothing is claimed before the wire was asked, nothing is translated before the gateway answered.
+// Appends the steps in the order in which they are safe: nothing is open before the lockdown
+// ruleset is loaded, no route is lost that kClusterTable does not hold, no address is used before
+// it was probed for, nothing is translated before the gateway answered. What cannot be rolled back
+// comes last, behind all that can fail: a rerun's ruleset takes the place of one that nobody has
+// any more.
 class Planner {
  public:
   Planner(const RouterConfig& config, const HostFacts& facts, LinkChoice links)
@@ -24,13 +32,14 @@ class Planner {
   NetworkPlan plan() {
     add_guard();
     add_link();
+    for (const auto& own : config_.primary_sources()) add_cluster_table(own.family());
     add_sysctls();
     add({SetLinkUp{egress(), true}, undo_link_up(), links_.egress && links_.egress->up});
-    for (const auto& own : config_.all_sources()) add_address(own);
-    for (const auto& own : config_.primary_sources()) add_cluster_table(own.family());
+    add_addresses();
     add_rules();
     for (const auto& own : config_.primary_sources()) add_egress_routes(own);
     for (const auto& own : config_.primary_sources()) add_gateway_check(own);
+    for (const auto& own : config_.primary_sources()) remove_other_defaults(own.family());
     add_ruleset();
     add_end_of_moved_flows();
     for (const auto& own : config_.all_sources()) add({Announce{egress(), own.address}, {}, false});
@@ -52,7 +61,7 @@ class Planner {
     if (facts_.ruleset) return;
     Ruleset guard = wanted_ruleset(config_, egress(), cluster());
     guard.translation.reset();
-    add({LoadRuleset{std::move(guard)}, DeleteRuleset{}, false});
+    add({LoadRuleset{std::move(guard)}, {DeleteRuleset{}}, false});
   }
 
   void add_ruleset() {
@@ -75,24 +84,79 @@ class Planner {
     add({std::move(action), {}, false});
   }
 
+  // A run that was killed may have left a link with its temporary name.
   void add_link() {
-    if (links_.create) add({*links_.create, DeleteLink{egress()}, false});
+    const auto left = std::find_if(facts_.links.begin(), facts_.links.end(),
+                                   [](const Link& link) { return link.name == kTemporaryLink; });
+    if (left != facts_.links.end()) add({DeleteLink{left->name}, {}, false});
+    if (!links_.create) return;
+    add({*links_.create, {DeleteLink{links_.create->name}}, false});
+    add({RenameLink{links_.create->name, egress()},
+         {RenameLink{egress(), links_.create->name}},
+         false});
   }
 
-  std::optional<Action> undo_link_up() const {
-    if (!links_.egress || links_.egress->up) return std::nullopt;
-    return SetLinkUp{egress(), false};
+  // The kernel drops the IPv6 addresses and routes of a link that goes down, or that loses IPv6.
+  // The routes that it adds with an address are not put back: they would replace those of other
+  // links.
+  std::vector<Action> restore_egress6() const {
+    std::vector<Action> actions;
+    for (const auto& one : facts_.addresses) {
+      if (one.link == egress() && one.prefix.family() == Family::v6)
+        actions.emplace_back(AddAddress{one});
+    }
+    for (const auto& route : facts_.routes) {
+      if (route.family() == Family::v6 && route.leaves_by(egress()) &&
+          route.protocol != kKernelProtocol)
+        actions.emplace_back(PutRoute{route});
+    }
+    return actions;
+  }
+
+  std::vector<Action> undo_link_up() const {
+    if (links_.egress && links_.egress->up) return {};
+    std::vector<Action> actions = restore_egress6();
+    actions.insert(actions.begin(), SetLinkUp{egress(), false});
+    return actions;
   }
 
   void add_sysctls() {
-    for (auto& setting : wanted_sysctls(config_, egress(), cluster())) {
+    for (auto& setting : wanted_sysctls(config_, facts_, egress(), cluster())) {
       const auto now = facts_.sysctls.find(setting.key);
       if (now != facts_.sysctls.end()) {
-        add({setting, SetSysctl{setting.key, now->second}, now->second == setting.value});
+        add({setting, undo_sysctl(setting.key, now->second), now->second == setting.value});
       } else if (!links_.egress && key_will_exist(setting.key)) {
-        add({std::move(setting), {}, false});  // goes with the link that is still to be made
+        add({std::move(setting), {}, false});  // goes with the link that has not been created yet
       }
     }
+  }
+
+  // Restores the setting, and what the kernel changes together with it
+  // (Documentation/networking/ip-sysctl.rst).
+  std::vector<Action> undo_sysctl(const std::string& key, const std::string& value) const {
+    std::vector<Action> actions{SetSysctl{key, value}};
+    const auto restore = [&](const std::string& other) {
+      const auto now = facts_.sysctls.find(other);
+      if (now != facts_.sysctls.end()) actions.emplace_back(SetSysctl{other, now->second});
+    };
+    const auto restore_forwarding = [&](Family family) {
+      restore(link_key(family, "default", "forwarding"));
+      for (const auto& link : facts_.links) restore(link_key(family, link.name, "forwarding"));
+    };
+    if (key == kForwarding4) {
+      restore_forwarding(Family::v4);
+      restore(link_key(Family::v4, "all", "accept_redirects"));
+    } else if (key == kForwarding6) {
+      restore_forwarding(Family::v6);
+      for (const auto& route : facts_.routes) {
+        const bool purged = route.family() == Family::v6 && route.is_default() &&
+                            route.protocol == kRouterAdvertisementProtocol;
+        if (purged && !route.leaves_by(cluster())) actions.emplace_back(PutRoute{route});
+      }
+    } else if (key == link_key(Family::v6, egress(), "disable_ipv6")) {
+      for (auto& action : restore_egress6()) actions.push_back(std::move(action));
+    }
+    return actions;
   }
 
   // A key of a link that is not there yet exists later if the cluster interface has the same one
@@ -104,18 +168,27 @@ class Planner {
     return facts_.sysctls.empty() || facts_.sysctls.contains(key);
   }
 
-  void add_address(const IpPrefix& own) {
-    const LinkAddress wanted{egress(), own, false};
-    const auto held =
-        std::find_if(facts_.addresses.begin(), facts_.addresses.end(), [&](const LinkAddress& one) {
-          return one.link == egress() && one.prefix.address == own.address;
-        });
-    const bool present = held != facts_.addresses.end();
+  bool is_held(const IpAddress& address) const {
+    return std::any_of(facts_.addresses.begin(), facts_.addresses.end(),
+                       [&](const LinkAddress& one) {
+                         return one.link == egress() && one.prefix.address == address;
+                       });
+  }
+
+  void add_addresses() {
+    const auto sources = config_.all_sources();
     if (config_.address_probe.count() > 0) {
-      add({ProbeAddress{egress(), own.address, config_.address_probe}, {}, present});
+      ProbeAddresses probe{egress(), {}, config_.address_probe, config_.carrier_check};
+      for (const auto& own : sources) {
+        if (!is_held(own.address)) probe.addresses.push_back(own.address);
+      }
+      if (!probe.addresses.empty()) add({std::move(probe), {}, false});
     }
-    add({AddAddress{wanted}, DeleteAddress{wanted}, present});
-    warn_of_others(own);
+    for (const auto& own : sources) {
+      const LinkAddress wanted{egress(), own, false};
+      add({AddAddress{wanted}, {DeleteAddress{wanted}}, is_held(own.address)});
+      warn_of_others(own);
+    }
   }
 
   void warn_of_others(const IpPrefix& own) {
@@ -136,7 +209,7 @@ class Planner {
   void add_cluster_table(Family family) {
     for (auto& route : wanted_cluster_routes(facts_, family, cluster())) {
       const bool present = holds(facts_.routes, route);
-      add({PutRoute{route}, DeleteRoute{route}, present});
+      add({PutRoute{route}, {DeleteRoute{route}}, present});
     }
   }
 
@@ -148,37 +221,41 @@ class Planner {
       const auto rules = wanted_rules(facts_, own.family(), links_);
       all.insert(all.end(), rules.begin(), rules.end());
     }
-    for (const auto& rule : all) add({AddRule{rule}, DeleteRule{rule}, holds(facts_.rules, rule)});
+    for (const auto& rule : all)
+      add({AddRule{rule}, {DeleteRule{rule}}, holds(facts_.rules, rule)});
     for (const auto& rule : facts_.rules) {
-      if (!holds(all, rule)) add({DeleteRule{rule}, AddRule{rule}, false});
+      if (!holds(all, rule)) add({DeleteRule{rule}, {AddRule{rule}}, false});
     }
   }
 
   void add_egress_routes(const IpPrefix& own) {
     const Family family = own.family();
-    for (const auto& route : wanted_egress_routes(own, gateway(family), egress())) {
+    for (const auto& route : wanted_egress_routes(own, gateway(family), egress()))
       add_route_over(route);
-      if (route.is_default()) remove_other_defaults(route);
-    }
   }
 
-  // PutRoute replaces a route with the same destination and metric; to take it back is to put that
-  // one in its place.
+  // PutRoute replaces a route with the same destination and metric; that one is put back in a
+  // rollback.
   void add_route_over(const Route& route) {
     const auto replaced =
         std::find_if(facts_.routes.begin(), facts_.routes.end(), [&](const Route& one) {
           return one.table == kMainTable && one.destination == route.destination &&
                  one.metric == route.metric;
         });
-    if (replaced == facts_.routes.end()) return add({PutRoute{route}, DeleteRoute{route}, false});
-    add({PutRoute{route}, PutRoute{*replaced}, *replaced == route});
+    if (replaced == facts_.routes.end()) return add({PutRoute{route}, {DeleteRoute{route}}, false});
+    add({PutRoute{route}, {PutRoute{*replaced}}, *replaced == route});
   }
 
-  void remove_other_defaults(const Route& ours) {
+  // Ours comes first by its metric; the others go only once nothing is left that may fail.
+  void remove_other_defaults(Family family) {
+    const std::uint32_t ours =
+        wanted_egress_routes(config_.sources[family].front(), gateway(family), egress())
+            .back()
+            .metric;
     for (const auto& route : facts_.routes) {
       const bool other = route.table == kMainTable && route.is_default() &&
-                         route.family() == ours.family() && route.metric != ours.metric;
-      if (other) add({DeleteRoute{route}, PutRoute{route}, false});
+                         route.family() == family && route.metric != ours;
+      if (other) add({DeleteRoute{route}, {PutRoute{route}}, false});
     }
   }
 
@@ -196,41 +273,53 @@ class Planner {
   NetworkPlan plan_;
 };
 
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not deduce aggregates
+// The addresses that the table names, with the lines that do.
+std::map<IpAddress, std::size_t> destination_lines(const DestinationTable& table) {
+  std::map<IpAddress, std::size_t> lines;
+  for (const auto& entry : table.entries) lines.emplace(entry.address, entry.line);
+  for (const Family family : kFamilies) {
+    if (const auto& fallback = table.fallback[family])
+      lines.emplace(fallback->address, fallback->line);
+  }
+  return lines;
+}
+
+// What the text alone does not show: a destination that this pod holds is an error, one to which
+// the pod's routes lead by the cluster interface a warning, one for each route.
+Result<void> check_destinations(const DestinationTable& table, const HostFacts& facts,
+                                LinkChoice& links) {
+  std::set<IpPrefix> warned;
+  for (const auto& [address, line] : destination_lines(table)) {
+    const std::string object =
+        "EGRESS_DESTINATION line " + std::to_string(line) + ", " + to_text(address);
+    for (const auto& own : facts.addresses) {
+      if (own.prefix.address != address) continue;
+      return Error{ExitCode::configuration, object,
+                   "is an address of this pod itself, on " + own.link,
+                   "name a host of the external network"};
+    }
+    for (const auto& route : facts.routes) {
+      if (route.is_default() || !route.leaves_by(links.cluster_name) ||
+          !route.destination.contains(address) || !warned.insert(route.destination).second) {
+        continue;
+      }
+      links.warnings.push_back(object + ": is an address of the cluster (" +
+                               to_text(route.destination) + " by " + links.cluster_name +
+                               "): the connection leaves by " + links.egress_name +
+                               ", and only the external network can answer it");
+    }
+  }
+  return {};
+}
 
 }  // namespace
 
 Result<NetworkPlan> make_plan(const RouterConfig& config, const HostFacts& facts, Assume assume) {
   auto links = choose_links(config, facts, assume);
   if (!links) return links.error();
+  if (auto checked = check_destinations(config.destinations, facts, *links); !checked)
+    return checked.error();
   return Planner(config, facts, std::move(*links)).plan();
-}
-
-ExitCode stage_of(const Action& action) {
-  return std::visit(Overloaded{
-                        [](const SetSysctl&) { return ExitCode::sysctl; },
-                        [](const CreateMacvlan&) { return ExitCode::link; },
-                        [](const DeleteLink&) { return ExitCode::link; },
-                        [](const SetLinkUp&) { return ExitCode::link; },
-                        [](const ProbeAddress&) { return ExitCode::conflict; },
-                        [](const AddAddress&) { return ExitCode::address; },
-                        [](const DeleteAddress&) { return ExitCode::address; },
-                        [](const PutRoute&) { return ExitCode::route; },
-                        [](const DeleteRoute&) { return ExitCode::route; },
-                        [](const AddRule&) { return ExitCode::route; },
-                        [](const DeleteRule&) { return ExitCode::route; },
-                        [](const LoadRuleset&) { return ExitCode::ruleset; },
-                        [](const DeleteRuleset&) { return ExitCode::ruleset; },
-                        [](const EndMovedFlows&) { return ExitCode::ruleset; },
-                        [](const ResolveGateway&) { return ExitCode::gateway; },
-                        [](const Announce&) { return ExitCode::address; },
-                    },
-                    action);
 }
 
 }  // namespace egress::router

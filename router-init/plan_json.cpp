@@ -20,7 +20,10 @@ Json route_json(const Route& route) {
             {"table", route.table}};
   if (route.source) json["source"] = to_text(*route.source);
   if (route.metric != 0) json["metric"] = route.metric;
-  if (route.mtu != 0) json["mtu"] = route.mtu;
+  constexpr std::uint16_t kMtu = 2;  // RTAX_MTU
+  for (const auto& [type, value] : route.metrics) {
+    if (type == kMtu) json["mtu"] = value;
+  }
   return json;
 }
 
@@ -66,17 +69,23 @@ struct ToJson {
     return {{"action", "create_macvlan"},   {"link", one.name},          {"parent", one.parent},
             {"node_netns", one.node_netns}, {"mode", to_text(one.mode)}, {"mtu", one.mtu}};
   }
+  Json operator()(const RenameLink& one) const {
+    return {{"action", "rename_link"}, {"link", one.from}, {"to", one.to}};
+  }
   Json operator()(const DeleteLink& one) const {
     return {{"action", "delete_link"}, {"link", one.name}};
   }
   Json operator()(const SetLinkUp& one) const {
     return {{"action", "set_link_up"}, {"link", one.name}, {"up", one.up}};
   }
-  Json operator()(const ProbeAddress& one) const {
-    return {{"action", "probe_address"},
+  Json operator()(const ProbeAddresses& one) const {
+    Json addresses = Json::array();
+    for (const auto& address : one.addresses) addresses.push_back(to_text(address));
+    return {{"action", "probe_addresses"},
             {"link", one.link},
-            {"address", to_text(one.address)},
-            {"milliseconds", one.time.count()}};
+            {"addresses", std::move(addresses)},
+            {"milliseconds", one.time.count()},
+            {"carrier_required", one.carrier == Carrier::required}};
   }
   Json operator()(const AddAddress& one) const {
     return with("add_address", address_json(one.address));

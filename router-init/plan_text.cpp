@@ -1,6 +1,9 @@
 #include "router-init/plan_text.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <iterator>
 
 namespace egress::router {
 namespace {
@@ -28,6 +31,23 @@ std::string next_hop_text(const NextHop& hop, Family family) {
   return text;
 }
 
+// Of linux/rtnetlink.h, RTAX_*, as ip(8) spells them; RTAX_LOCK marks those that the kernel must
+// not adapt.
+std::string metrics_text(const std::map<std::uint16_t, std::uint32_t>& metrics) {
+  constexpr std::array<std::string_view, 18> kNames{
+      "",         "",        "mtu",      "window",     "rtt",      "rttvar",
+      "ssthresh", "cwnd",    "advmss",   "reordering", "hoplimit", "initcwnd",
+      "features", "rto_min", "initrwnd", "quickack",   "",         "fastopen_no_cookie"};
+  const auto locks = metrics.find(1);
+  std::string text;
+  for (const auto& [type, value] : metrics) {
+    if (type >= kNames.size() || kNames[type].empty()) continue;
+    const bool locked = locks != metrics.end() && (locks->second >> type & 1U) != 0;
+    text += " " + std::string(kNames[type]) + (locked ? " lock " : " ") + std::to_string(value);
+  }
+  return text;
+}
+
 std::string route_text(const Route& route) {
   std::string text = route_target(route.destination);
   const bool multipath = route.next_hops.size() > 1;
@@ -37,7 +57,8 @@ std::string route_text(const Route& route) {
   if (route.scope == RouteScope::link) text += " scope link";
   if (route.source) text += " src " + to_text(*route.source);
   if (route.metric != 0) text += " metric " + std::to_string(route.metric);
-  if (route.mtu != 0) text += " mtu " + std::to_string(route.mtu);
+  if (route.preference != 0) text += route.preference == 1 ? " pref high" : " pref low";
+  text += metrics_text(route.metrics);
   if (multipath) {
     for (const auto& hop : route.next_hops) text += " nexthop" + next_hop_text(hop, route.family());
   }
@@ -66,12 +87,17 @@ struct ToCommand {
            one.name + " netns $$ mtu " + std::to_string(one.mtu) + " type macvlan mode " +
            std::string(to_text(one.mode));
   }
+  std::string operator()(const RenameLink& one) const {
+    return "ip link set dev " + one.from + " name " + one.to;
+  }
   std::string operator()(const DeleteLink& one) const { return "ip link delete dev " + one.name; }
   std::string operator()(const SetLinkUp& one) const {
     return "ip link set dev " + one.name + (one.up ? " up" : " down");
   }
-  std::string operator()(const ProbeAddress& one) const {
-    return "# probe for another holder of " + to_text(one.address) + " on " + one.link + " for " +
+  std::string operator()(const ProbeAddresses& one) const {
+    std::string list;
+    for (const auto& address : one.addresses) list += (list.empty() ? "" : ", ") + to_text(address);
+    return "# probe for another holder of " + list + " on " + one.link + " for " +
            milliseconds(one.time);
   }
   std::string operator()(const AddAddress& one) const { return address("add", one.address); }
@@ -144,6 +170,35 @@ std::string to_text(const NetworkPlan& plan) {
     text += "\n";
   }
   return text + "\n# the ruleset, for nft -f\n" + to_nft_text(plan);
+}
+
+std::set<std::string> state_lines(const HostFacts& facts) {
+  std::set<std::string> lines;
+  for (const auto& link : facts.links)
+    lines.insert("link " + link.name + (link.up ? " up" : " down"));
+  for (const auto& address : facts.addresses)
+    lines.insert("address " + to_text(address.prefix) + " dev " + address.link);
+  for (const auto& route : facts.routes)
+    lines.insert(std::string(to_text(route.family())) + " route " + route_text(route));
+  for (const auto& rule : facts.rules)
+    lines.insert(std::string(to_text(rule.family)) + " rule " + rule_text(rule));
+  for (const auto& [key, value] : facts.sysctls) lines.insert("sysctl " + key + "=" + value);
+  if (facts.ruleset)
+    lines.insert("nftables table " + std::string(kTableName) + " with plan " + *facts.ruleset);
+  return lines;
+}
+
+std::vector<std::string> differences(const HostFacts& before, const HostFacts& after) {
+  const auto old_lines = state_lines(before);
+  const auto new_lines = state_lines(after);
+  std::vector<std::string> list;
+  for (const auto& line : old_lines) {
+    if (!new_lines.contains(line)) list.push_back("missing: " + line);
+  }
+  for (const auto& line : new_lines) {
+    if (!old_lines.contains(line)) list.push_back("new: " + line);
+  }
+  return list;
 }
 
 }  // namespace egress::router

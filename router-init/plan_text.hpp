@@ -1,9 +1,12 @@
 // A plan as people and programs read it: ip(8), sysctl(8) and nft(8) command lines, or JSON. Pure.
 #pragma once
 
+#include <set>
 #include <string>
+#include <vector>
 
-#include "router-init/plan.hpp"
+#include "router-init/facts.hpp"
+#include "router-init/steps.hpp"
 
 namespace egress::router {
 
@@ -22,5 +25,12 @@ std::string to_nft_text(const NetworkPlan& plan);
 // [{"action": "put_route", "stage": "route", "command": "ip route ...", "present": false, ...}],
 // "nft": "table inet ..."}.
 std::string to_json(const NetworkPlan& plan);
+
+// All of the pod's state that a plan may change, a line each.
+std::set<std::string> state_lines(const HostFacts& facts);
+
+// What is in one of the two states alone, a line each: "missing: ..." and "new: ...". Empty after a
+// rollback that restored everything.
+std::vector<std::string> differences(const HostFacts& before, const HostFacts& after);
 
 }  // namespace egress::router

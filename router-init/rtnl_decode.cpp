@@ -180,8 +180,14 @@ std::optional<Route> decode_route(const nlmsghdr& message, const LinkNames& name
   route.source = to_address(attributes.bytes(RTA_PREFSRC));
   route.metric = attributes.u32(RTA_PRIORITY).value_or(0);
   if (const nlattr* metrics = attributes.find(RTA_METRICS); metrics != nullptr) {
-    route.mtu = Attributes(metrics).u32(RTAX_MTU).value_or(0);
+    const Attributes values(metrics);
+    for (std::uint16_t type = RTAX_LOCK; type <= RTAX_MAX; ++type) {
+      const auto value = type == RTAX_CC_ALGO ? std::nullopt : values.u32(type);  // that is a name
+      if (value) route.metrics.emplace(type, *value);
+    }
   }
+  if (const auto preference = attributes.bytes(RTA_PREF); !preference.empty())
+    route.preference = preference[0];
   if (header->rtm_scope == RT_SCOPE_LINK) route.scope = RouteScope::link;
   route.protocol = header->rtm_protocol;
   return route;

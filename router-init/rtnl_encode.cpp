@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/addr.h>
+#include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/route/addr.h>
@@ -67,6 +68,17 @@ RtnlLink make_link(int index) {
   return link;
 }
 
+template <class Change>
+Result<NlMessage> change_link(int index, Change change) {
+  const RtnlLink link = make_link(index);
+  const RtnlLink changes(::rtnl_link_alloc());
+  if (!link || !changes) return out_of_memory(ExitCode::link);
+  change(changes.get());
+  return made_by(ExitCode::link, [&](nl_msg** message) {
+    return ::rtnl_link_build_change_request(link.get(), changes.get(), 0, message);
+  });
+}
+
 RtnlAddress make_link_address(const LinkAddress& address, int index) {
   RtnlAddress made(::rtnl_addr_alloc());
   const NlAddress local = make_address(address.prefix);
@@ -110,7 +122,7 @@ Result<RtnlRoute> make_route(const Route& route, const LinkIndexes& indexes) {
   ::rtnl_route_set_type(made.get(), RTN_UNICAST);
   ::rtnl_route_set_scope(made.get(), static_cast<std::uint8_t>(route.scope));
   if (route.metric != 0) ::rtnl_route_set_priority(made.get(), route.metric);
-  if (route.mtu != 0) ::rtnl_route_set_metric(made.get(), RTAX_MTU, route.mtu);
+  for (const auto& [type, value] : route.metrics) ::rtnl_route_set_metric(made.get(), type, value);
   if (route.source) {
     const NlAddress source = make_address(*route.source);
     if (!source) return out_of_memory(ExitCode::route);
@@ -171,17 +183,13 @@ Result<NlMessage> encode_delete_link(int index) {
   });
 }
 
+Result<NlMessage> encode_rename_link(int index, const std::string& to) {
+  return change_link(index, [&](rtnl_link* changes) { ::rtnl_link_set_name(changes, to.c_str()); });
+}
+
 Result<NlMessage> encode_set_link_up(int index, bool up) {
-  const RtnlLink link = make_link(index);
-  const RtnlLink changes(::rtnl_link_alloc());
-  if (!link || !changes) return out_of_memory(ExitCode::link);
-  if (up) {
-    ::rtnl_link_set_flags(changes.get(), IFF_UP);
-  } else {
-    ::rtnl_link_unset_flags(changes.get(), IFF_UP);
-  }
-  return made_by(ExitCode::link, [&](nl_msg** message) {
-    return ::rtnl_link_build_change_request(link.get(), changes.get(), 0, message);
+  return change_link(index, [&](rtnl_link* changes) {
+    up ? ::rtnl_link_set_flags(changes, IFF_UP) : ::rtnl_link_unset_flags(changes, IFF_UP);
   });
 }
 
@@ -207,7 +215,10 @@ Result<NlMessage> encode_put_route(const Route& route, const LinkIndexes& indexe
   if (!made) return made.error();
   ::rtnl_route_set_protocol(made->get(), route.protocol);
   return made_by(ExitCode::route, [&](nl_msg** message) {
-    return ::rtnl_route_build_add_request(made->get(), NLM_F_CREATE | NLM_F_REPLACE, message);
+    const int built =
+        ::rtnl_route_build_add_request(made->get(), NLM_F_CREATE | NLM_F_REPLACE, message);
+    if (built < 0 || route.preference == 0) return built;
+    return ::nla_put_u8(*message, RTA_PREF, route.preference);  // libnl has no setter for it
   });
 }
 

@@ -9,7 +9,7 @@
 
 #include "common/result.hpp"
 #include "router-init/network.hpp"
-#include "router-init/plan.hpp"
+#include "router-init/steps.hpp"
 
 struct nl_msg;
 
@@ -32,11 +32,15 @@ Result<NlMessage> encode_create_macvlan(const CreateMacvlan& link, int pod_netns
 // ip link delete dev NAME
 Result<NlMessage> encode_delete_link(int index);
 
+// ip link set dev NAME name TO
+// The link is down.
+Result<NlMessage> encode_rename_link(int index, const std::string& to);
+
 // ip link set dev NAME up|down
 Result<NlMessage> encode_set_link_up(int index, bool up);
 
 // ip address add PREFIX dev NAME [scope link] [nodad]
-// IPv6 without duplicate address detection: ProbeAddress has asked before. The kernel adds the
+// IPv6 without duplicate address detection: ProbeAddresses has done it before. The kernel adds the
 // connected route of the prefix by itself.
 Result<NlMessage> encode_add_address(const LinkAddress& address, int index);
 

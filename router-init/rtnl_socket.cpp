@@ -85,8 +85,17 @@ int dump_failure(const nlmsghdr& header) {
   return result < 0 ? -result : 0;
 }
 
-bool is_there_already(int request_type, int failure) {
-  return failure == EEXIST && (request_type == RTM_NEWADDR || request_type == RTM_NEWRULE);
+// The state that was asked for is there already.
+bool holds_already(int request_type, int failure) {
+  switch (request_type) {
+    case RTM_NEWADDR:
+    case RTM_NEWRULE: return failure == EEXIST;
+    case RTM_DELLINK: return failure == ENODEV;
+    case RTM_DELADDR: return failure == EADDRNOTAVAIL;
+    case RTM_DELROUTE: return failure == ESRCH;
+    case RTM_DELRULE: return failure == ENOENT;
+    default: return false;
+  }
 }
 
 // An NLMSG_ERROR message: of what it reports, the errno and the kernel's words.
@@ -145,7 +154,7 @@ Result<void> RtnlSocket::send(NlMessage message, ExitCode stage, const std::stri
     for_each_answer(datagram.value(), request->nlmsg_seq, [&](const nlmsghdr& header) {
       if (header.nlmsg_type != NLMSG_ERROR || outcome) return;
       const int failure = -static_cast<const nlmsgerr*>(::nlmsg_data(&header))->error;
-      if (failure == 0 || is_there_already(request->nlmsg_type, failure)) {
+      if (failure == 0 || holds_already(request->nlmsg_type, failure)) {
         outcome.emplace();
       } else {
         outcome.emplace(make_kernel_error(header, stage, object));

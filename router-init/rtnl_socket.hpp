@@ -32,7 +32,8 @@ class RtnlSocket {
 
   // Sends and waits for the acknowledgement. `object` says in an error what was being done: "ip
   // route replace default via 10.42.253.1". The cause holds errno and the kernel's own words
-  // (NETLINK_EXT_ACK). An address or a rule that is there already is no error.
+  // (NETLINK_EXT_ACK). To add an address or a rule that is there already is no error, nor to
+  // delete what is gone: the desired state holds.
   Result<void> send(NlMessage message, ExitCode stage, const std::string& object);
 
   // Sends a dump request and hands each answer to `take`, to which it belongs until `take` returns.

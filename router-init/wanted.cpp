@@ -6,17 +6,6 @@
 namespace egress::router {
 namespace {
 
-std::string link_key(std::string_view family, std::string_view link, std::string_view name) {
-  return "net/" + std::string(family) + "/conf/" + std::string(link) + "/" + std::string(name);
-}
-
-// Every name below net/<family>/conf/LINK that wanted_sysctls may set.
-constexpr std::array<std::string_view, 6> kLinkKeys4{"rp_filter",        "arp_ignore",
-                                                     "arp_announce",     "arp_notify",
-                                                     "accept_redirects", "accept_source_route"};
-constexpr std::array<std::string_view, 5> kLinkKeys6{
-    "disable_ipv6", "accept_ra", "accept_redirects", "autoconf", "ndisc_notify"};
-
 // A route to a more specific network first, on-link before by gateway.
 bool added_before(const Route& a, const Route& b) {
   const bool on_link_a = !a.next_hops[0].gateway;
@@ -25,25 +14,28 @@ bool added_before(const Route& a, const Route& b) {
   return a.destination.length > b.destination.length;
 }
 
-}  // namespace
-
-std::vector<std::string> sysctls_of_interest(const std::vector<Link>& links) {
-  std::vector<std::string> keys{"net/ipv4/ip_forward",
-                                "net/ipv4/fwmark_reflect",
-                                "net/ipv4/ip_unprivileged_port_start",
-                                "net/ipv4/conf/all/accept_redirects",
-                                "net/ipv6/conf/all/forwarding",
-                                "net/ipv6/fwmark_reflect"};
-  for (const auto& link : links) {
-    for (const auto name : kLinkKeys4) keys.push_back(link_key("ipv4", link.name, name));
-    for (const auto name : kLinkKeys6) keys.push_back(link_key("ipv6", link.name, name));
-  }
-  return keys;
+// Where the cluster configures pods by router advertisements, they stay valid: with forwarding the
+// kernel ignores them, and deletes the default route that it has from them, unless accept_ra is 2.
+// That default route is kept in kClusterTable and must not come back to the main table.
+void accept_cluster_advertisements(const HostFacts& facts, const std::string& cluster,
+                                   std::vector<SetSysctl>& settings) {
+  const auto now = facts.sysctls.find(link_key(Family::v6, cluster, "accept_ra"));
+  if (now == facts.sysctls.end()) return;
+  const bool in_use =
+      std::any_of(facts.routes.begin(), facts.routes.end(), [&](const Route& route) {
+        return route.protocol == kRouterAdvertisementProtocol && route.leaves_by(cluster);
+      });
+  if (!in_use && now->second != "2") return;
+  settings.push_back({now->first, "2"});
+  settings.push_back({link_key(Family::v6, cluster, "accept_ra_defrtr"), "0"});
 }
 
-std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const std::string& egress,
-                                      const std::string& cluster) {
+}  // namespace
+
+std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const HostFacts& facts,
+                                      const std::string& egress, const std::string& cluster) {
   std::vector<SetSysctl> settings;
+  if (!config.sources.v6.empty()) accept_cluster_advertisements(facts, cluster, settings);
   if (config.translates()) {
     if (!config.sources.v4.empty()) {
       settings.push_back({"net/ipv4/ip_forward", "1"});
@@ -56,26 +48,26 @@ std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const std::str
   }
   // Forwarding needs `all` and the link to agree on redirects, a host either of them: both are off.
   settings.push_back({"net/ipv4/conf/all/accept_redirects", "0"});
-  settings.push_back({link_key("ipv4", egress, "accept_redirects"), "0"});
-  settings.push_back({link_key("ipv4", egress, "accept_source_route"), "0"});
+  settings.push_back({link_key(Family::v4, egress, "accept_redirects"), "0"});
+  settings.push_back({link_key(Family::v4, egress, "accept_source_route"), "0"});
   // Loose: the way back to a cluster client, or to a nameserver, is not the one that the main table
   // names.
-  settings.push_back({link_key("ipv4", cluster, "rp_filter"), "2"});
-  settings.push_back({link_key("ipv4", egress, "rp_filter"), "2"});
+  settings.push_back({link_key(Family::v4, cluster, "rp_filter"), "2"});
+  settings.push_back({link_key(Family::v4, egress, "rp_filter"), "2"});
   // Each address is answered for on its own link only, and no other is named in a question.
-  settings.push_back({link_key("ipv4", egress, "arp_ignore"), "1"});
-  settings.push_back({link_key("ipv4", cluster, "arp_ignore"), "1"});
-  settings.push_back({link_key("ipv4", egress, "arp_announce"), "2"});
+  settings.push_back({link_key(Family::v4, egress, "arp_ignore"), "1"});
+  settings.push_back({link_key(Family::v4, cluster, "arp_ignore"), "1"});
+  settings.push_back({link_key(Family::v4, egress, "arp_announce"), "2"});
   // The kernel announces by itself when the link comes back.
-  settings.push_back({link_key("ipv4", egress, "arp_notify"), "1"});
+  settings.push_back({link_key(Family::v4, egress, "arp_notify"), "1"});
   if (!config.sources.v6.empty()) {
-    settings.push_back({link_key("ipv6", egress, "accept_ra"), "0"});
-    settings.push_back({link_key("ipv6", egress, "autoconf"), "0"});
-    settings.push_back({link_key("ipv6", egress, "accept_redirects"), "0"});
-    settings.push_back({link_key("ipv6", egress, "ndisc_notify"), "1"});
-    settings.push_back({link_key("ipv6", egress, "disable_ipv6"), "0"});
+    settings.push_back({link_key(Family::v6, egress, "accept_ra"), "0"});
+    settings.push_back({link_key(Family::v6, egress, "autoconf"), "0"});
+    settings.push_back({link_key(Family::v6, egress, "accept_redirects"), "0"});
+    settings.push_back({link_key(Family::v6, egress, "ndisc_notify"), "1"});
+    settings.push_back({link_key(Family::v6, egress, "disable_ipv6"), "0"});
   } else {
-    settings.push_back({link_key("ipv6", egress, "disable_ipv6"), "1"});
+    settings.push_back({link_key(Family::v6, egress, "disable_ipv6"), "1"});
   }
   if (config.mode == Mode::dns_proxy)
     settings.push_back({"net/ipv4/ip_unprivileged_port_start", "0"});
@@ -133,18 +125,16 @@ std::vector<Route> wanted_egress_routes(const IpPrefix& source, const IpAddress&
                                         const std::string& egress) {
   const Family family = source.family();
   // IPv6 has no metric 0: 1 comes before the 1024 of routes that others make.
-  const std::uint32_t metric = family == Family::v4 ? 0 : 1;
-  Route to_gateway{{gateway, address_bits(family)},
-                   {{egress, {}, false}},
-                   kMainTable,
-                   {},
-                   metric,
-                   0,
-                   RouteScope::global};
+  Route to_gateway;
+  to_gateway.destination = {gateway, address_bits(family)};
+  to_gateway.next_hops = {{egress, {}, false}};
+  to_gateway.metric = family == Family::v4 ? 0 : 1;
   if (family == Family::v4) to_gateway.scope = RouteScope::link;
-  Route outside{
-      default_prefix(family), {{egress, gateway, false}}, kMainTable, source.address, metric, 0,
-      RouteScope::global};
+  Route outside;
+  outside.destination = default_prefix(family);
+  outside.next_hops = {{egress, gateway, false}};
+  outside.metric = to_gateway.metric;
+  outside.source = source.address;
   if (gateway.is_v6() && gateway.is_link_local()) return {outside};  // on every link by itself
   return {to_gateway, outside};
 }

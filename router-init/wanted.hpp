@@ -11,8 +11,8 @@ namespace egress::router {
 
 // In the order in which they are to be set: ip_forward resets others
 // (Documentation/networking/ip-sysctl.rst).
-std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const std::string& egress,
-                                      const std::string& cluster);
+std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const HostFacts& facts,
+                                      const std::string& egress, const std::string& cluster);
 
 // kClusterTable: a copy of all that leaves by the cluster interface, on-link routes first, so that
 // each gateway is reachable when its route is added.

@@ -1,8 +1,10 @@
 #include "common/link/neighbour_probe.hpp"
 
+#include <linux/ethtool.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -14,7 +16,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <functional>
+#include <thread>
 #include <utility>
 
 #include "common/link/neighbour_messages.hpp"
@@ -28,6 +30,7 @@ using Clock = std::chrono::steady_clock;
 // One more than a probe asks for: a gateway may be busy, and is asked once only per set-up.
 constexpr int kProbes = 3;  // RFC 5227 §1.1, PROBE_NUM
 constexpr int kRequests = 4;
+constexpr std::chrono::milliseconds kCarrierInterval{10};  // between two looks
 
 constexpr std::uint32_t kPacketType = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE);
 
@@ -48,6 +51,21 @@ constexpr std::array<sock_filter, 11> kFilter{{
     BPF_STMT(BPF_RET | BPF_K, 2048),
     BPF_STMT(BPF_RET | BPF_K, 0),
 }};
+
+// The carrier itself counts from the start; IFF_RUNNING, which is set for a link that has just come
+// up whatever its carrier, only once the kernel has taken a new carrier into account.
+bool has_carrier(const std::string& link) {
+  const int any_socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ifreq request{};
+  link.copy(request.ifr_name, IFNAMSIZ - 1);
+  const bool read = ::ioctl(any_socket, SIOCGIFFLAGS, &request) == 0;
+  const bool is_running = read && (request.ifr_flags & IFF_RUNNING) != 0;
+  ethtool_value carrier{ETHTOOL_GLINK, 0};
+  request.ifr_data = reinterpret_cast<char*>(&carrier);
+  const bool known = ::ioctl(any_socket, SIOCETHTOOL, &request) == 0;
+  ::close(any_socket);
+  return is_running && (!known || carrier.data != 0);
+}
 
 }  // namespace
 
@@ -127,18 +145,25 @@ bool NeighbourSocket::receive_now(std::optional<NeighbourMessage>& message) {
   }
 }
 
-// The same, waiting for one until `until`.
-bool NeighbourSocket::receive(Clock::time_point until, std::optional<NeighbourMessage>& message) {
+// The same from either socket, waiting for one until `until`.
+bool NeighbourSocket::receive(const NeighbourSockets& sockets, Clock::time_point until,
+                              std::optional<NeighbourMessage>& message) {
   message.reset();
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
     if (left.count() <= 0) return true;
-    pollfd ready{descriptor_, POLLIN, 0};
-    const int polled = ::poll(&ready, 1, static_cast<int>(left.count()));
+    std::array<pollfd, 2> ready{};
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+      const NeighbourSocket* socket = sockets[kFamilies[i]];
+      ready[i] = {socket != nullptr ? socket->descriptor_ : -1, POLLIN, 0};
+    }
+    const int polled = ::poll(ready.data(), ready.size(), static_cast<int>(left.count()));
     if (polled < 0 && errno != EINTR) return false;
-    if (polled <= 0) continue;
-    if (!receive_now(message)) return false;
-    if (message) return true;
+    for (std::size_t i = 0; i < ready.size() && polled > 0; ++i) {
+      if (ready[i].revents == 0) continue;
+      if (!sockets[kFamilies[i]]->receive_now(message)) return false;
+      if (message) return true;
+    }
   }
 }
 
@@ -150,55 +175,91 @@ Result<std::optional<NeighbourMessage>> NeighbourSocket::receive() {
 
 struct NeighbourSocket::Inquiry {
   ExitCode stage;
-  Question question;
-  int times;                       // how often it is asked, evenly over `time`
+  std::vector<Question> questions;
+  bool probes_answer;              // a probe by another host is an answer too
+  int times;                       // how often each is sent, evenly over `time`
   std::chrono::milliseconds time;  // the last question, too, has its share of it to be answered in
-  std::function<bool(const NeighbourMessage&)> is_answer;
+
+  std::optional<AddressHolder> answer_in(const NeighbourMessage& message) const {
+    for (const auto& question : questions) {
+      const bool probed = probes_answer && message.asks == question.target && !message.claims;
+      if (probed || message.claims == question.target)
+        return AddressHolder{question.target, message.sender};
+    }
+    return std::nullopt;
+  }
 };
 
-// The sender of the first answer. A question that cannot be sent at once, on a link that is just
-// coming up, is asked again; that none could be sent is an error.
-Result<std::optional<MacAddress>> NeighbourSocket::inquire(const Inquiry& inquiry) {
-  const Frame frame = encode_question(inquiry.question);
+// The first answer. A question that cannot be sent at once, on a link that is just coming up, is
+// sent again; that one could never be sent is an error.
+Result<std::optional<AddressHolder>> NeighbourSocket::inquire(const NeighbourSockets& sockets,
+                                                              const Inquiry& inquiry) {
+  struct Asked {
+    NeighbourSocket* socket;
+    Frame frame;
+    bool sent;
+  };
+  std::vector<Asked> asked;
+  for (const auto& question : inquiry.questions)
+    asked.push_back({sockets[question.target.family()], encode_question(question), false});
   const auto start = Clock::now();
-  int sent = 0;
   int trouble = 0;
   for (int i = 0; i < inquiry.times; ++i) {
-    if (send(frame)) {
-      ++sent;
-    } else {
-      trouble = errno;
+    for (auto& one : asked) {
+      if (one.socket->send(one.frame)) {
+        one.sent = true;
+      } else {
+        trouble = errno;
+      }
     }
     const auto until = start + inquiry.time * (i + 1) / inquiry.times;
     std::optional<NeighbourMessage> message;
     do {
-      if (!receive(until, message)) return error(inquiry.stage, errno);
-      if (message && inquiry.is_answer(*message)) return std::optional(message->sender);
+      if (!receive(sockets, until, message))
+        return asked.front().socket->error(inquiry.stage, errno);
+      if (!message) break;
+      if (const auto holder = inquiry.answer_in(*message)) return holder;
     } while (message);
   }
-  if (sent == 0) return error(inquiry.stage, trouble);
-  return std::optional<MacAddress>();
+  for (const auto& one : asked) {
+    if (!one.sent) return one.socket->error(inquiry.stage, trouble);
+  }
+  return std::optional<AddressHolder>();
 }
 
-Result<std::optional<MacAddress>> NeighbourSocket::find_holder(const IpAddress& address,
-                                                               std::chrono::milliseconds time) {
-  // Other hosts' probes, and answers to a probe from ::, go to groups that the link has not joined
-  // for this address.
-  if (address.is_v6() && !(join(solicited_node_mac(address)) && join(kAllNodesMac))) {
-    return error(ExitCode::conflict, errno);
+Result<std::optional<AddressHolder>> find_holder(const NeighbourSockets& sockets,
+                                                 std::span<const IpAddress> addresses,
+                                                 std::chrono::milliseconds time) {
+  NeighbourSocket::Inquiry inquiry{ExitCode::conflict, {}, true, kProbes, time};
+  for (const auto& address : addresses) {
+    NeighbourSocket& socket = *sockets[address.family()];
+    // Other hosts' probes, and answers to a probe from ::, go to groups that the link has not
+    // joined for this address.
+    if (address.is_v6() && !(socket.join(solicited_node_mac(address)) && socket.join(kAllNodesMac)))
+      return socket.error(ExitCode::conflict, errno);
+    inquiry.questions.push_back({socket.mac_, std::nullopt, address});
   }
-  const auto claims_or_probes_too = [&](const NeighbourMessage& message) {
-    return message.claims == address || (message.asks == address && !message.claims);
-  };
-  return inquire(
-      {ExitCode::conflict, {mac_, std::nullopt, address}, kProbes, time, claims_or_probes_too});
+  return NeighbourSocket::inquire(sockets, inquiry);
+}
+
+bool wait_for_carrier(const std::string& link, std::chrono::milliseconds time) {
+  const auto deadline = Clock::now() + time;
+  for (;;) {
+    if (has_carrier(link)) return true;
+    if (Clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kCarrierInterval);
+  }
 }
 
 Result<std::optional<MacAddress>> NeighbourSocket::resolve(const IpAddress& source,
                                                            const IpAddress& target,
                                                            std::chrono::milliseconds time) {
-  const auto claims = [&](const NeighbourMessage& message) { return message.claims == target; };
-  return inquire({ExitCode::gateway, {mac_, source, target}, kRequests, time, claims});
+  NeighbourSockets sockets;
+  sockets[target.family()] = this;
+  const auto holder =
+      inquire(sockets, {ExitCode::gateway, {{mac_, source, target}}, false, kRequests, time});
+  if (!holder) return holder.error();
+  return *holder ? std::optional((*holder)->mac) : std::nullopt;
 }
 
 Result<void> NeighbourSocket::announce(const IpAddress& address) {

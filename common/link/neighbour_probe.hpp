@@ -1,9 +1,11 @@
-// Talks ARP (RFC 826, RFC 5227) and neighbour discovery (RFC 4861, RFC 4862) on one link through a
-// packet socket: asks who holds an address, and announces one. Needs CAP_NET_RAW.
+// Speaks ARP (RFC 826, RFC 5227) and neighbor discovery (RFC 4861, RFC 4862) on one link through
+// packet sockets: probes for addresses, resolves a gateway, announces an address. Needs
+// CAP_NET_RAW.
 #pragma once
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,27 @@ namespace egress::link {
 // RFC 5227 §1.1: ANNOUNCE_NUM announcements, ANNOUNCE_INTERVAL apart.
 inline constexpr std::chrono::seconds kAnnounceInterval{2};
 
+class NeighbourSocket;
+// Both of the same link; null where a family has nothing to say. The caller's.
+using NeighbourSockets = PerFamily<NeighbourSocket*>;
+
+struct AddressHolder {
+  IpAddress address;
+  MacAddress mac;
+};
+
+// Probes whether another host holds one of `addresses`, or probes for it at this moment (RFC 5227
+// §2.1.1, RFC 4862 §5.4): all of them at the same time, three times each, spread over `time`.
+// Returns the first holder as soon as it answers, none after `time`. The link is up, has carrier
+// and holds none of the addresses; there is a socket for each family among them.
+Result<std::optional<AddressHolder>> find_holder(const NeighbourSockets& sockets,
+                                                 std::span<const IpAddress> addresses,
+                                                 std::chrono::milliseconds time);
+
+// Whether the link is up and has carrier, or gets it within `time`: frames that are
+// sent earlier are lost without an error. A macvlan has the carrier of its parent.
+bool wait_for_carrier(const std::string& link, std::chrono::milliseconds time);
+
 // A packet socket on one link, for one of the two protocols. To close one takes the kernel several
 // milliseconds, so whoever has more than one thing to say keeps it.
 class NeighbourSocket {
@@ -25,14 +48,8 @@ class NeighbourSocket {
   NeighbourSocket& operator=(NeighbourSocket&&) = delete;
   ~NeighbourSocket();
 
-  // Asks whether another host holds `address`, or probes for it at this moment (RFC 5227 §2.1.1,
-  // RFC 4862 §5.4). Probes are spread over `time`, and the answer comes at the end of it, or at
-  // once with the MAC address of the holder. The link is up and does not hold the address.
-  Result<std::optional<MacAddress>> find_holder(const IpAddress& address,
-                                                std::chrono::milliseconds time);
-
-  // The MAC address of `target`, asked for in the name of `source`, which the link holds. None
-  // where nobody answered in `time`. The kernel's neighbour cache is neither asked nor filled.
+  // The MAC address of `target`, resolved with the sender address `source`, which the link holds.
+  // None without an answer within `time`. The kernel's neighbor cache is neither read nor filled.
   Result<std::optional<MacAddress>> resolve(const IpAddress& source, const IpAddress& target,
                                             std::chrono::milliseconds time);
 
@@ -52,15 +69,19 @@ class NeighbourSocket {
 
  private:
   struct Inquiry;
+  friend Result<std::optional<AddressHolder>> find_holder(const NeighbourSockets&,
+                                                          std::span<const IpAddress>,
+                                                          std::chrono::milliseconds);
   explicit NeighbourSocket(std::string link) : link_(std::move(link)) {}
 
   bool open_for(Family family);
   bool join(const MacAddress& group);
   bool send(const Frame& frame);
   bool receive_now(std::optional<NeighbourMessage>& message);
-  bool receive(std::chrono::steady_clock::time_point until,
-               std::optional<NeighbourMessage>& message);
-  Result<std::optional<MacAddress>> inquire(const Inquiry& inquiry);
+  static bool receive(const NeighbourSockets& sockets, std::chrono::steady_clock::time_point until,
+                      std::optional<NeighbourMessage>& message);
+  static Result<std::optional<AddressHolder>> inquire(const NeighbourSockets& sockets,
+                                                      const Inquiry& inquiry);
   Error error(ExitCode stage, int errno_value) const;
 
   std::string link_;

@@ -1,16 +1,18 @@
 #include "redirect-proxy/wait/link_addresses.hpp"
 
-#include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
+#include <cerrno>
 #include <cstring>
 #include <memory>
-
-#include "common/fields.hpp"
+#include <span>
 
 namespace egress::wait {
 namespace {
@@ -51,93 +53,125 @@ std::vector<IpAddress> read_link_addresses(const std::string& link) {
   return addresses;
 }
 
-// A line: link, destination, gateway, four numbers, mask, ...; addresses are eight hexadecimal
-// digits, the last byte first (net/ipv4/fib_trie.c).
-std::optional<IpAddress> parse_default_gateway(std::string_view proc_net_route,
-                                               std::string_view link) {
-  LineScanner scanner(proc_net_route);
-  while (const Line* line = scanner.next()) {
-    const auto& fields = line->fields;
-    if (fields.size() < 8 || fields[0].text != link) continue;
-    if (fields[1].text != "00000000" || fields[7].text != "00000000") continue;
-    std::uint32_t number = 0;
-    const auto digits = fields[2].text;
-    const auto [end, status] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
-    if (status != std::errc{} || end != digits.data() + digits.size() || number == 0) continue;
-    std::array<std::uint8_t, 4> bytes{};
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-      bytes[i] = static_cast<std::uint8_t>(number >> (8 * i));
-    return IpAddress::from_bytes(bytes);
-  }
-  return std::nullopt;
-}
-
-// A line: destination, its length, source, its length, next hop, four numbers, link; addresses are
-// 32 hexadecimal digits (net/ipv6/route.c).
-std::optional<IpAddress> parse_default_gateway6(std::string_view proc_net_ipv6_route,
-                                                std::string_view link) {
-  LineScanner scanner(proc_net_ipv6_route);
-  while (const Line* line = scanner.next()) {
-    const auto& fields = line->fields;
-    if (fields.size() < 10 || fields[9].text != link || fields[1].text != "00") continue;
-    const auto digits = fields[4].text;
-    std::array<std::uint8_t, 16> bytes{};
-    if (digits.size() != 2 * bytes.size()) continue;
-    bool is_hexadecimal = true;
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      const char* const from = digits.data() + 2 * i;
-      const auto [end, status] = std::from_chars(from, from + 2, bytes[i], 16);
-      is_hexadecimal = is_hexadecimal && status == std::errc{} && end == from + 2;
-    }
-    const auto gateway = IpAddress::from_bytes(bytes);
-    if (is_hexadecimal && !gateway.is_unspecified()) return gateway;
-  }
-  return std::nullopt;
-}
-
-// A line: address, hardware type, flags, MAC address, mask, link. Flag 2 is ATF_COM (net/if_arp.h).
-std::optional<bool> parse_known_neighbour(std::string_view proc_net_arp, std::string_view link,
-                                          const IpAddress& neighbour) {
-  LineScanner scanner(proc_net_arp);
-  while (const Line* line = scanner.next()) {
-    const auto& fields = line->fields;
-    if (fields.size() < 6 || fields[5].text != link) continue;
-    if (parse_ip_address(fields[0].text) != neighbour || !fields[2].text.starts_with("0x"))
-      continue;
-    const auto digits = fields[2].text.substr(2);
-    unsigned flags = 0;
-    const auto [end, status] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), flags, 16);
-    if (status == std::errc{}) return (flags & 2U) != 0;
-  }
-  return std::nullopt;
-}
-
 namespace {
 
-// The files are small: a pod has a handful of routes in its main table, and of IPv4 neighbours.
-std::string read_small_file(const char* path) {
-  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return {};
-  std::string text(std::size_t{16} << 10U, '\0');
-  const ssize_t size = ::read(file, text.data(), text.size());
-  ::close(file);
-  text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-  return text;
+// The attributes of one message, of which each holds bytes of the kernel's.
+class Attributes {
+ public:
+  Attributes(const rtattr* first, std::size_t length) : first_(first), length_(length) {}
+
+  std::span<const std::uint8_t> bytes(unsigned type) const {
+    auto left = static_cast<unsigned>(length_);
+    for (const auto* one = first_; RTA_OK(one, left); one = RTA_NEXT(one, left)) {
+      if (one->rta_type == type)
+        return {static_cast<const std::uint8_t*>(RTA_DATA(one)), RTA_PAYLOAD(one)};
+    }
+    return {};
+  }
+  std::optional<std::uint32_t> u32(unsigned type) const {
+    const auto found = bytes(type);
+    std::uint32_t value = 0;
+    if (found.size() != sizeof value) return std::nullopt;
+    std::memcpy(&value, found.data(), sizeof value);
+    return value;
+  }
+  std::optional<IpAddress> address(unsigned type) const {
+    const auto found = bytes(type);
+    if (found.size() != 4 && found.size() != 16) return std::nullopt;
+    return IpAddress::from_bytes(found);
+  }
+
+ private:
+  const rtattr* first_;
+  std::size_t length_;
+};
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int get() const { return number_; }
+
+ private:
+  int number_;
+};
+
+template <class Header>
+bool request_dump(int socket, std::uint16_t type, Family family) {
+  struct {
+    nlmsghdr message;
+    Header header;
+  } request{};
+  request.message.nlmsg_len = sizeof request;
+  request.message.nlmsg_type = type;
+  request.message.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  // Every header begins with its family.
+  reinterpret_cast<unsigned char&>(request.header) = family == Family::v4 ? AF_INET : AF_INET6;
+  return ::send(socket, &request, sizeof request, 0) == static_cast<ssize_t>(sizeof request);
+}
+
+// Hands header and attributes of each answer of a dump (rtnetlink(7)) to `take`, however many there
+// are. Without an answer there is none to take.
+template <class Header, class Take>
+void dump(std::uint16_t type, Family family, Take take) {
+  const Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  if (socket.get() < 0 || !request_dump<Header>(socket.get(), type, family)) return;
+  alignas(nlmsghdr) std::array<char, std::size_t{32} << 10U> buffer;
+  for (;;) {
+    // The kernel has each part of a dump ready before it is asked for.
+    const ssize_t size = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return;
+    auto left = static_cast<unsigned>(size);
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+         NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+      if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) return;
+      constexpr std::size_t kBefore = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(Header)));
+      if (message->nlmsg_len < kBefore) continue;
+      const auto* bytes = reinterpret_cast<const char*>(message);
+      take(*reinterpret_cast<const Header*>(bytes + NLMSG_HDRLEN),
+           Attributes(reinterpret_cast<const rtattr*>(bytes + kBefore),
+                      message->nlmsg_len - kBefore));
+    }
+  }
 }
 
 }  // namespace
 
 std::optional<IpAddress> read_default_gateway(const std::string& link, Family family) {
-  return family == Family::v4
-             ? parse_default_gateway(read_small_file("/proc/net/route"), link)
-             : parse_default_gateway6(read_small_file("/proc/net/ipv6_route"), link);
+  const std::uint32_t index = ::if_nametoindex(link.c_str());
+  std::optional<IpAddress> gateway;
+  std::uint32_t best = 0;
+  dump<rtmsg>(RTM_GETROUTE, family, [&](const rtmsg& route, const Attributes& attributes) {
+    const auto found = attributes.address(RTA_GATEWAY);
+    const std::uint32_t metric = attributes.u32(RTA_PRIORITY).value_or(0);
+    if (route.rtm_dst_len != 0 || route.rtm_type != RTN_UNICAST || !found ||
+        attributes.u32(RTA_TABLE).value_or(route.rtm_table) != RT_TABLE_MAIN ||
+        attributes.u32(RTA_OIF) != index || (gateway && metric >= best)) {
+      return;
+    }
+    gateway = found;
+    best = metric;
+  });
+  return gateway;
 }
 
 std::optional<bool> kernel_knows_neighbour(const std::string& link, const IpAddress& neighbour) {
-  if (neighbour.is_v6()) return std::nullopt;
-  return parse_known_neighbour(read_small_file("/proc/net/arp"), link, neighbour);
+  const auto index = static_cast<int>(::if_nametoindex(link.c_str()));
+  std::optional<bool> known;
+  dump<ndmsg>(RTM_GETNEIGH, neighbour.family(),
+              [&](const ndmsg& entry, const Attributes& attributes) {
+                if (entry.ndm_ifindex != index || attributes.address(NDA_DST) != neighbour ||
+                    entry.ndm_state == NUD_NONE) {
+                  return;
+                }
+                known = (entry.ndm_state & (NUD_INCOMPLETE | NUD_FAILED)) == 0;
+              });
+  return known;
 }
 
 }  // namespace egress::wait

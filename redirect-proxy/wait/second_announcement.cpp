@@ -54,7 +54,7 @@ Announced announce_one(const std::string& link, const IpAddress& address) {
   const Result<void> announced = socket ? socket->announce(address) : socket.error();
   if (announced)
     return {LogLevel::info, "announced " + to_text(address) + " on " + link + " again"};
-  if (announced.error().hint == "needs CAP_NET_RAW")
+  if (announced.error().errno_value == EPERM)  // no CAP_NET_RAW
     return announce_without_privilege(link, address);
   return {LogLevel::warn, to_text(announced.error())};
 }

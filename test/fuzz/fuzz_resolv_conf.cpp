@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "router-init/resolv_conf.hpp"
+#include "router-init/facts.hpp"
 
 using namespace egress;
 using namespace egress::router;

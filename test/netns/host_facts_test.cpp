@@ -8,8 +8,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "router-init/apply.hpp"
+#include "router-init/config.hpp"
 #include "router-init/netns.hpp"
-#include "router-init/sysctl.hpp"
 #include "test/support/netns.hpp"
 #include "test/support/parse.hpp"
 
@@ -32,7 +33,7 @@ constexpr const char* kMakePod =
     "ip route add default via 10.128.0.1; ip -6 route add default via fd00::1 proto ra";
 
 HostFacts facts(const RouterConfig& config) {
-  auto read = read_host_facts(config);
+  auto read = read_host_facts(config.interface, config.host_netns);
   if (!read) throw std::runtime_error(to_text(read.error()));
   return *read;
 }
@@ -265,8 +266,48 @@ TEST_CASE("a visit to another namespace ends where it began") {
   });
 }
 
+TEST_CASE("a step that fails half-way is rolled back with all before it") {
+  run_in_new_netns([] {
+    std::vector<std::string> done;
+    const NetworkPlan plan{
+        {{SetSysctl{"net/ipv4/fwmark_reflect", "1"}, {SetSysctl{"net/ipv4/fwmark_reflect", "0"}}},
+         // The kernel accepts 01 and keeps 1, which is not what was asked for.
+         {SetSysctl{"net/ipv4/ip_forward", "01"}, {SetSysctl{"net/ipv4/ip_forward", "0"}}}},
+        {},
+        {}};
+    const auto applied = apply(plan, [&](LogLevel level, std::string_view line) {
+      REQUIRE(level == LogLevel::debug);
+      done.emplace_back(line);
+    });
+    REQUIRE(applied.has_error());
+    REQUIRE(done == std::vector<std::string>{"done: sysctl -w net/ipv4/fwmark_reflect=1",
+                                             "done: sysctl -w net/ipv4/ip_forward=0",
+                                             "done: sysctl -w net/ipv4/fwmark_reflect=0"});
+    REQUIRE(read_sysctl("net/ipv4/ip_forward") == "0");
+    REQUIRE(read_sysctl("net/ipv4/fwmark_reflect") == "0");
+  });
+}
+
+TEST_CASE("what rolls a step back and fails is reported") {
+  run_in_new_netns([] {
+    std::vector<std::string> errors;
+    const NetworkPlan plan{{{SetSysctl{"net/ipv4/fwmark_reflect", "1"}, {SetLinkUp{"gone", false}}},
+                            {SetSysctl{"net/ipv4/no_such_key", "1"}, {}}},
+                           {},
+                           {}};
+    REQUIRE(apply(plan, [&](LogLevel level, std::string_view line) {
+              if (level == LogLevel::error) errors.emplace_back(line);
+            }).has_error());
+    REQUIRE(errors == std::vector<std::string>{
+                          "not rolled back: ip link set dev gone down: ENODEV (No such device)"});
+  });
+}
+
 TEST_CASE("a sysctl is written, read back, and refused with its name") {
   run_in_new_netns([] {
+    const auto write_sysctl = [](const SetSysctl& setting) {
+      return apply({{Step{setting, {}, false}}, {}, {}}, [](LogLevel, std::string_view) {});
+    };
     REQUIRE(write_sysctl({"net/ipv4/ip_forward", "1"}).has_value());
     REQUIRE(read_sysctl("net/ipv4/ip_forward") == "1");
     REQUIRE(run("sysctl -n net.ipv4.ip_forward") == "1\n");
@@ -275,13 +316,13 @@ TEST_CASE("a sysctl is written, read back, and refused with its name") {
     const auto missing = write_sysctl({"net/ipv4/no_such_key", "1"});
     REQUIRE(missing.has_error());
     REQUIRE(missing.error() == Error{ExitCode::sysctl, "sysctl -w net/ipv4/no_such_key=1",
-                                     "ENOENT (No such file or directory)", ""});
+                                     "ENOENT (No such file or directory)", "", ENOENT});
     const auto wrong = write_sysctl({"net/ipv4/ip_forward", "yes"});
     REQUIRE(wrong.has_error());
     REQUIRE(wrong.error().cause == "EINVAL (Invalid argument)");
     const auto other = write_sysctl({"net/ipv4/ip_forward", "01"});
     REQUIRE(other.has_error());
-    REQUIRE(other.error().cause == "was taken, but the kernel keeps \"1\"");
+    REQUIRE(other.error().cause == "was accepted, but the kernel keeps \"1\"");
 
     run("mount -o bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys");
     const auto read_only = write_sysctl({"net/ipv4/ip_forward", "0"});

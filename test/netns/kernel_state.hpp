@@ -41,17 +41,18 @@ inline void must(Result<NlMessage> message) {
 }
 
 inline HostFacts facts(const std::string& interface = "eth0") {
-  RouterConfig config;
-  config.interface = interface;
-  auto read = read_host_facts(config);
+  auto read = read_host_facts(interface, {});
   if (!read) throw std::runtime_error(to_text(read.error()));
   return *read;
 }
 
-// All that a request can change, as ip shows it; what only time changes is left out.
+// All that a request can change, as ip shows it; what only time changes is left out, and what the
+// kernel derives from the carrier later.
 inline std::string state() {
   return egress::test::run(
-      "ip -details address | sed 's/valid_lft.*//'; ip route show table all | sort; "
+      "ip -details address | sed 's/valid_lft.*//; s/NO-CARRIER,//; s/,LOWER_UP//; s/qdisc [a-z]* "
+      "//; "
+      "s/state [A-Z]* //'; ip route show table all | sort; "
       "ip -6 route show table all | sort; ip rule; ip -6 rule");
 }
 

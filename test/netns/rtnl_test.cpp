@@ -123,8 +123,9 @@ TEST_CASE("an error holds errno and the kernel's own words") {
     REQUIRE(refused.has_error());
     REQUIRE(refused.error() ==
             Error{ExitCode::route, "the change",
-                  "ENETUNREACH (Network is unreachable): Nexthop has invalid gateway", ""});
-    REQUIRE(send(encode_delete_link(999)).error().cause == "ENODEV (No such device)");
+                  "ENETUNREACH (Network is unreachable): Nexthop has invalid gateway", "",
+                  ENETUNREACH});
+    REQUIRE(send(encode_set_link_up(999, true)).error().cause == "ENODEV (No such device)");
     const LinkAddress address{"eth0", prefix("10.0.0.1/24"), false};
     REQUIRE(send(encode_add_address(address, 999)).error().cause.starts_with("ENODEV"));
   });

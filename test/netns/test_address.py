@@ -12,7 +12,7 @@ from netns import ip_batch, run, wait_for
 from packets import between, ip_of
 from peers import ask
 
-CONFLICT, GATEWAY = 7, 10  # common/exit_code.hpp
+LINK, CONFLICT, GATEWAY = 5, 7, 10  # common/exit_code.hpp
 
 
 def claims(lab, family):
@@ -116,6 +116,70 @@ def test_time_from_start_to_finish(make_lab, probe, most):
     started = time.monotonic()
     lab.router(lab.variables(EGRESS_ADDRESS_PROBE=probe))
     assert time.monotonic() - started < most
+
+
+def set_carrier(on):
+    """Of the node's uplink, and so of all that is on it."""
+    run("lan", "ip", "link", "set", "node", "up" if on else "down")
+    wait_for(lambda: ("NO-CARRIER" in run("node", "ip", "link", "show", "uplink").stdout) != on
+             and ("state UP" in run("node", "ip", "link", "show", "uplink").stdout) == on, "the node to notice")
+
+
+def test_link_without_carrier_is_an_error_that_leaves_nothing(make_lab, shape):
+    """Frames would be lost, and the probe would find nobody."""
+    lab = make_lab(shape)
+    set_carrier(False)
+    before = lab.state()
+    done = lab.router(lab.variables(EGRESS_GATEWAY_CHECK="warn", EGRESS_ADDRESS_PROBE="100ms"), check=False)
+    assert done.returncode == LINK
+    assert "link macvlan0: has no carrier within 100 ms" in done.stderr
+    assert lab.changes(before) == []
+
+
+def test_link_without_carrier_is_no_error_by_setting(make_lab):
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    set_carrier(False)
+    done = lab.router(lab.variables(EGRESS_CARRIER_CHECK="warn", EGRESS_GATEWAY_CHECK="warn",
+                                    EGRESS_ADDRESS_PROBE="100ms", EGRESS_GATEWAY_TIMEOUT="100ms"))
+    assert "warn egress-router: link macvlan0: has no carrier within 100 ms" in done.stderr
+
+
+def test_probe_waits_for_carrier(make_lab, family):
+    """The address is held, and the link gets carrier only after the probe has begun to wait."""
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    mac = claims(lab, family)
+    set_carrier(False)
+    process = lab.start("egress-router", lab.dual_stack(EGRESS_ADDRESS_PROBE="3s", EGRESS_LOG_LEVEL="debug"))
+    while "done: ip link set dev macvlan0 up" not in (line := process.stderr.readline()):
+        assert line, "the program ended early"
+    set_carrier(True)
+    errors = process.communicate(timeout=15)[1]
+    assert process.returncode == CONFLICT, errors
+    assert mac in errors
+
+
+def test_many_addresses_are_probed_at_once(make_lab):
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    sources = [f"10.42.253.{number}/24" for number in range(100, 164)]
+    sources += [f"2001:db8:42::{number}/64" for number in range(100, 164)]
+    with Capture("gateway", "lan") as wire:
+        lab.router(lab.dual_stack(EGRESS_SOURCE=",".join(sources)))
+        mac = lab.mac("pod", "macvlan0")
+        ours = [(at, arp) for at, arp in wire.arps() if arp.sender_mac == mac]
+    probes = [at for at, arp in ours if arp.is_probe]
+    assert len(probes) == 3 * 64
+    assert min(at for at, arp in ours if arp.is_announcement) - probes[0] < 1
+
+
+def test_last_of_many_addresses_is_held(make_lab, family):
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    mac = claims(lab, family)
+    prefix, length = (("10.42.253.", 24), ("2001:db8:42::", 64))[family == 6]
+    sources = [f"{prefix}{number}/{length}" for number in range(100, 163)] + [f"{shapes.SOURCE[family]}/{length}"]
+    done = lab.router(lab.variables(EGRESS_SOURCE=",".join(sources), EGRESS_GATEWAY=shapes.GATEWAY[family],
+                                    EGRESS_DESTINATION=shapes.OUTSIDE[family][0]), check=False)
+    assert done.returncode == CONFLICT
+    assert f"EGRESS_SOURCE {shapes.SOURCE[family]}" in done.stderr and mac in done.stderr
 
 
 def silent(family):

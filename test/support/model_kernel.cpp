@@ -1,7 +1,6 @@
 #include "test/support/model_kernel.hpp"
 
 #include <algorithm>
-#include <set>
 #include <stdexcept>
 
 #include "router-init/plan_text.hpp"
@@ -33,7 +32,44 @@ struct CarryOut {
     throw std::logic_error("no link " + name);
   }
 
-  void operator()(const SetSysctl& one) { facts.sysctls[one.key] = one.value; }
+  // With the side effects of Documentation/networking/ip-sysctl.rst.
+  void operator()(const SetSysctl& one) {
+    const auto forward = [&](Family family) {
+      facts.sysctls[link_key(family, "all", "forwarding")] = one.value;
+      facts.sysctls[link_key(family, "default", "forwarding")] = one.value;
+      for (const auto& each : facts.links)
+        facts.sysctls[link_key(family, each.name, "forwarding")] = one.value;
+    };
+    const bool changes = facts.sysctls[one.key] != one.value;
+    facts.sysctls[one.key] = one.value;
+    if (one.key == "net/ipv4/ip_forward" && changes) {
+      forward(Family::v4);
+      facts.sysctls["net/ipv4/conf/all/accept_redirects"] = one.value == "0" ? "1" : "0";
+    }
+    if (one.key == "net/ipv6/conf/all/forwarding" && changes) {
+      forward(Family::v6);
+      if (one.value == "1") purge_advertised_defaults();
+    }
+    for (const auto& each : facts.links) {
+      if (one.key == link_key(Family::v6, each.name, "disable_ipv6") && one.value == "1")
+        drop_ipv6(each.name);
+    }
+  }
+  void purge_advertised_defaults() {
+    std::erase_if(facts.routes, [&](const Route& route) {
+      return route.family() == Family::v6 && route.is_default() &&
+             route.protocol == kRouterAdvertisementProtocol &&
+             facts.sysctls[link_key(Family::v6, route.next_hops[0].link, "accept_ra")] != "2";
+    });
+  }
+  void drop_ipv6(const std::string& name) {
+    std::erase_if(facts.addresses, [&](const LinkAddress& address) {
+      return address.link == name && address.prefix.family() == Family::v6;
+    });
+    std::erase_if(facts.routes, [&](const Route& route) {
+      return route.leaves_by(name) && route.family() == Family::v6;
+    });
+  }
   void operator()(const CreateMacvlan& one) {
     facts.links.push_back({99, one.name, "macvlan", false, true, false, one.mtu, {}});
     // A new link brings its settings with it, each at the kernel's default.
@@ -49,12 +85,27 @@ struct CarryOut {
       return sysctl.first.find("/" + one.name + "/") != std::string::npos;
     });
   }
-  void operator()(const SetLinkUp& one) { link(one.name).up = one.up; }
-  void operator()(const ProbeAddress& one) {
+  void operator()(const RenameLink& one) {
+    if (link(one.from).up) throw std::logic_error("renamed while up");
+    link(one.from).name = one.to;
+    std::map<std::string, std::string> renamed;
+    for (const auto& [old_key, value] : facts.sysctls) {
+      std::string key = old_key;
+      if (const auto at = key.find("/" + one.from + "/"); at != key.npos)
+        key.replace(at + 1, one.from.size(), one.to);
+      renamed.emplace(key, value);
+    }
+    facts.sysctls = std::move(renamed);
+  }
+  void operator()(const SetLinkUp& one) {
+    if (link(one.name).up && !one.up) drop_ipv6(one.name);
+    link(one.name).up = one.up;
+  }
+  void operator()(const ProbeAddresses& one) {
     if (!link(one.link).up) throw std::logic_error("probe on a link that is down");
   }
   void operator()(const AddAddress& one) {
-    if (!link(one.address.link).up) throw std::logic_error("address on a link that is down");
+    link(one.address.link);
     add_once(facts.addresses, one.address);
   }
   void operator()(const DeleteAddress& one) { remove_one(facts.addresses, one.address); }
@@ -83,16 +134,8 @@ struct CarryOut {
 void carry_out(const Action& action, HostFacts& facts) { std::visit(CarryOut{facts}, action); }
 
 std::string state_text(const HostFacts& facts) {
-  std::set<std::string> lines;
-  for (const auto& link : facts.links)
-    lines.insert("link " + link.name + (link.up ? " up" : " down"));
-  for (const auto& address : facts.addresses) lines.insert(to_command(AddAddress{address}));
-  for (const auto& route : facts.routes) lines.insert(to_command(PutRoute{route}));
-  for (const auto& rule : facts.rules) lines.insert(to_command(AddRule{rule}));
-  for (const auto& [key, value] : facts.sysctls) lines.insert(key + "=" + value);
-  lines.insert("table " + facts.ruleset.value_or("none"));
   std::string text;
-  for (const auto& line : lines) text += line + "\n";
+  for (const auto& line : state_lines(facts)) text += line + "\n";
   return text;
 }
 

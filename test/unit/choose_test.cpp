@@ -36,7 +36,7 @@ TEST_CASE("the parent: by name, by the gateway's network, by the default route")
   RouterConfig config = reference_config();
   HostFacts facts = ovn_kubernetes_pod();
   CHECK(chosen(config, facts).create ==
-        CreateMacvlan{"macvlan0", "ens3", 2, "/proc/1/ns/net", MacvlanMode::private_, 1500});
+        CreateMacvlan{"egress-new", "ens3", 2, "/proc/1/ns/net", MacvlanMode::private_, 1500});
   facts.node->addresses.clear();
   CHECK(chosen(config, facts).create->parent == "ens4");
   config.parent = "ens3";

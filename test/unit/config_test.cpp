@@ -44,6 +44,7 @@ TEST_CASE("the reference configuration and its defaults") {
   CHECK(config.interface == "macvlan0");
   CHECK(config.macvlan_mode == MacvlanMode::private_);
   CHECK(config.address_probe.count() == 500);
+  CHECK(config.carrier_check == Carrier::required);
   CHECK(config.gateway_check == GatewayCheck::require);
   CHECK_FALSE(config.answer_ping);
   CHECK(config.announce_twice);  // nothing else runs in legacy mode
@@ -124,6 +125,11 @@ TEST_CASE("values that are refused") {
       {"EGRESS_GATEWAY", "10.42.253.46",
        "EGRESS_GATEWAY:1:1: error: found \"10.42.253.46\", expected another address than "
        "EGRESS_SOURCE"},
+      {"EGRESS_INTERFACE", "egress-new",
+       "EGRESS_INTERFACE:1:1: error: found \"egress-new\", expected a name that is not used during "
+       "set-up"},
+      {"EGRESS_CARRIER_CHECK", "off",
+       "EGRESS_CARRIER_CHECK:1:1: error: found \"off\", expected require or warn"},
       {"EGRESS_GATEWAY", "gateway",
        "EGRESS_GATEWAY:1:1: error: found \"gateway\", expected an IPv4 or IPv6 address"},
       {"EGRESS_GATEWAY", "2001:db8::1",
@@ -240,6 +246,16 @@ TEST_CASE("the table from a file") {
       parse_with({{"EGRESS_DESTINATION", ""}, {"EGRESS_DESTINATION_FILE", "/dev/zero"}});
   CHECK(endless.errors ==
         "EGRESS_DESTINATION_FILE: error: cannot read \"/dev/zero\": larger than 64 MiB\n");
+}
+
+TEST_CASE("the API server's Service tells where Services are") {
+  const auto parsed = parse_with({{"KUBERNETES_SERVICE_HOST", "203.0.200.1"}});
+  CHECK(parsed.errors == "");
+  CHECK(parsed.warnings.find("203.0.113.25") != std::string::npos);
+  CHECK(parsed.warnings.find("looks like a Service of this cluster (203.0.0.0/16)") !=
+        std::string::npos);
+  CHECK(parse_with({{"KUBERNETES_SERVICE_HOST", "172.30.0.1"}}).warnings == "");
+  CHECK(parse_with({{"KUBERNETES_SERVICE_HOST", "kubernetes.example"}}).warnings == "");
 }
 
 TEST_CASE("a misspelt variable is pointed out, Kubernetes' own are not") {

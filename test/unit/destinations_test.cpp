@@ -153,6 +153,18 @@ TEST_CASE("what is refused") {
        "T:1:1: error: found \"::ffff:203.0.113.25\", expected an address to forward to; this is an "
        "IPv4-mapped address: "
        "write it as IPv4"},
+      {"80 tcp 0.1.2.3",
+       "T:1:8: error: found \"0.1.2.3\", expected an address to forward to; this is an address of "
+       "0.0.0.0/8, which no host has"},
+      {"80 tcp 240.0.0.1",
+       "T:1:8: error: found \"240.0.0.1\", expected an address to forward to; this is an address "
+       "of the reserved range 240.0.0.0/4"},
+      {"80 tcp 10.42.253.255",
+       "T:1:8: error: found \"10.42.253.255\", expected the address of one host; this is one of "
+       "the network 10.42.253.0/24 itself"},
+      {"10.42.253.0",
+       "T:1:1: error: found \"10.42.253.0\", expected the address of one host; this is one of the "
+       "network 10.42.253.0/24 itself"},
       {"80 tcp 10.42.253.46",
        "T:1:8: error: found \"10.42.253.46\", expected another address than EGRESS_SOURCE"},
       {"80",
@@ -209,6 +221,17 @@ TEST_CASE("a destination needs a source of its family") {
                          "EGRESS_SOURCE has none to leave from"));
   own.sources.v4.clear();  // the source itself was rejected: no second complaint about the same
   CHECK(errors("80 tcp 2001:db8:113::25\n", own) == "");
+}
+
+TEST_CASE("a destination that looks like a Service is a warning") {
+  OwnAddresses own = own_addresses();
+  own.services = prefix("172.30.0.0/16");
+  Diagnostics diagnostics;
+  parse_destinations({"T", "80 tcp 203.0.113.25\n81 tcp 172.30.4.5\n"}, own, diagnostics);
+  CHECK_FALSE(diagnostics.has_errors());
+  CHECK(diagnostics.to_text(Severity::warning)
+            .starts_with("T:2:8: warning: the destination looks like a Service of this cluster "
+                         "(172.30.0.0/16), which the external network does not reach"));
 }
 
 TEST_CASE("the gateway as destination is a warning") {

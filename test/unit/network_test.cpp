@@ -23,15 +23,7 @@ TEST_CASE("macvlan modes are spelt as ip spells them, and numbered as the kernel
   };
   for (const auto& row : rows) {
     CHECK(to_text(row.mode) == row.text);
-    CHECK(parse_macvlan_mode(row.text) == row.mode);
     CHECK(static_cast<std::uint32_t>(row.mode) == row.number);
-  }
-}
-
-TEST_CASE("what is no macvlan mode") {
-  for (const auto* text : {"", "Private", "private ", "source", "1"}) {
-    INFO(text);
-    CHECK_FALSE(parse_macvlan_mode(text).has_value());
   }
 }
 

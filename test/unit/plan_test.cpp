@@ -44,12 +44,33 @@ struct Case {
   RouterConfig config;
 };
 
+// A pod that its cluster configures by router advertisements, with what the kernel changes beside a
+// setting set otherwise than its default.
+HostFacts advertised_pod() {
+  HostFacts facts = openshift_sdn_pod();
+  facts.links.back().up = true;
+  facts.addresses.push_back({"macvlan0", prefix("2001:db8:9::9/64"), false});
+  for (auto& route : facts.routes) {
+    if (route.family() != Family::v6 || !route.is_default()) continue;
+    route.protocol = kRouterAdvertisementProtocol;
+    route.metrics = {{8, 1340}, {11, 20}};  // RTAX_ADVMSS, RTAX_INITCWND
+    route.preference = 1;
+  }
+  facts.sysctls["net/ipv6/conf/eth0/accept_ra"] = "1";
+  facts.sysctls["net/ipv6/conf/eth0/accept_ra_defrtr"] = "1";
+  facts.sysctls["net/ipv6/conf/eth0/forwarding"] = "1";
+  facts.sysctls["net/ipv4/conf/macvlan0/forwarding"] = "1";
+  facts.sysctls["net/ipv4/conf/all/accept_redirects"] = "0";
+  return facts;
+}
+
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const std::string mode : {"init", "legacy", "http-proxy", "dns-proxy"}) {
     for (const auto& [name, facts] :
          {std::pair{"openshift-sdn", openshift_sdn_pod()},
-          std::pair{"ovn-kubernetes", ovn_kubernetes_pod()}, std::pair{"calico", calico_pod()}}) {
+          std::pair{"ovn-kubernetes", ovn_kubernetes_pod()}, std::pair{"calico", calico_pod()},
+          std::pair{"router advertisements", advertised_pod()}}) {
       cases.push_back({std::string(name) + " " + mode, facts, reference_config(mode)});
       cases.push_back({std::string(name) + " dual stack " + mode, facts, dual_stack_config(mode)});
     }
@@ -60,8 +81,11 @@ std::vector<Case> all_cases() {
 TEST_CASE("the reference pod on Calico, step by step") {
   const std::vector<std::string> expected{
       "# nft: table inet egress_router that lets nothing in from outside and forwards nothing",
-      "nsenter --net=/proc/1/ns/net ip link add link ens3 name macvlan0 netns $$ mtu 1500 type "
+      "nsenter --net=/proc/1/ns/net ip link add link ens3 name egress-new netns $$ mtu 1500 type "
       "macvlan mode private",
+      "ip link set dev egress-new name macvlan0",
+      "ip route replace 169.254.1.1 dev eth0 table 3180 scope link",
+      "ip route replace default via 169.254.1.1 dev eth0 table 3180",
       "sysctl -w net/ipv4/ip_forward=1",
       "sysctl -w net/ipv4/fwmark_reflect=1",
       "sysctl -w net/ipv4/conf/all/accept_redirects=0",
@@ -77,8 +101,6 @@ TEST_CASE("the reference pod on Calico, step by step") {
       "ip link set dev macvlan0 up",
       "# probe for another holder of 10.42.253.46 on macvlan0 for 500 ms",
       "ip address add 10.42.253.46/32 dev macvlan0",
-      "ip route replace 169.254.1.1 dev eth0 table 3180 scope link",
-      "ip route replace default via 169.254.1.1 dev eth0 table 3180",
       "ip rule add priority 3180 iif macvlan0 lookup 3180",
       "ip rule add priority 3181 from 10.244.1.5/32 lookup 3180",
       "ip rule add priority 3182 to 172.30.0.10/32 iif lo lookup 3180",
@@ -140,11 +162,87 @@ TEST_CASE("taken back after any step, a plan leaves what was there") {
         if (!plan.steps[i].present) carry_out(plan.steps[i].action, state);
       }
       for (std::size_t i = cut; i-- > 0;) {
-        if (!plan.steps[i].present && plan.steps[i].undo) carry_out(*plan.steps[i].undo, state);
+        if (plan.steps[i].present) continue;
+        for (const auto& action : plan.steps[i].undo) carry_out(action, state);
       }
       CHECK(state_text(state) == state_text(facts));
     }
   }
+}
+
+TEST_CASE("a default route from router advertisements lives on in the cluster's table") {
+  const HostFacts facts = advertised_pod();
+  const auto config = dual_stack_config();
+  const auto lines = commands(plan_for(config, facts));
+  const auto position = [&](const std::string& line) {
+    return std::find(lines.begin(), lines.end(), line) - lines.begin();
+  };
+  const auto copied = position(
+      "ip -6 route replace default via fd00:10:128::1 dev eth0 table 3180 metric 1024 pref high "
+      "advmss 1340 initcwnd 20");
+  const auto accepted = position("sysctl -w net/ipv6/conf/eth0/accept_ra=2");
+  const auto forwarding = position("sysctl -w net/ipv6/conf/all/forwarding=1");
+  CHECK(copied < accepted);
+  CHECK(accepted < forwarding);
+  CHECK(forwarding < static_cast<std::ptrdiff_t>(lines.size()));
+  CHECK(has(lines, "sysctl -w net/ipv6/conf/eth0/accept_ra_defrtr=0"));
+  // A pod without router advertisements goes on ignoring them.
+  const auto others = commands(plan_for(config, openshift_sdn_pod()));
+  CHECK_FALSE(has(others, "sysctl -w net/ipv6/conf/eth0/accept_ra=2"));
+}
+
+TEST_CASE("a link that a killed run left with its temporary name is deleted") {
+  HostFacts facts = calico_pod();
+  facts.links.push_back({9, std::string(kTemporaryLink), "macvlan", false, true, false, 1500, {}});
+  const auto lines = commands(plan_for(reference_config(), facts));
+  REQUIRE(lines.size() > 3);
+  CHECK(lines[1] == "ip link delete dev egress-new");
+  CHECK(lines[2].find("name egress-new netns") != std::string::npos);
+}
+
+TEST_CASE("all new addresses are probed for at once") {
+  RouterConfig config = dual_stack_config();
+  config.sources.v4.push_back(prefix("10.42.253.47/24"));
+  HostFacts facts = openshift_sdn_pod();
+  facts.addresses.push_back({"macvlan0", prefix("10.42.253.46/24"), false});
+  CHECK(has(commands(plan_for(config, facts)),
+            "# probe for another holder of 10.42.253.47, 2001:db8:42::46 on macvlan0 for 500 ms"));
+}
+
+TEST_CASE("nothing that can fail comes after what has no undo") {
+  for (const auto& [name, facts, config] : all_cases()) {
+    CAPTURE(name);
+    HostFacts rerun = facts;
+    rerun.ruleset = "0123456789abcdef";
+    const auto plan = plan_for(config, rerun);
+    bool loaded = false;
+    for (const auto& step : plan.steps) {
+      const bool cannot_fail = std::holds_alternative<EndMovedFlows>(step.action) ||
+                               std::holds_alternative<Announce>(step.action);
+      if (loaded) CHECK(cannot_fail);
+      loaded = loaded || std::holds_alternative<LoadRuleset>(step.action);
+    }
+    CHECK(loaded);
+  }
+}
+
+TEST_CASE("a destination that the pod holds is rejected, one of the cluster is a warning") {
+  RouterConfig config = reference_config();
+  config.destinations = {};
+  config.destinations.entries = {{3, Protocol::tcp, {80, 80}, ip("10.128.0.5"), {80, 80}}};
+  const auto rejected = make_plan(config, openshift_sdn_pod(), Assume::nothing);
+  REQUIRE(rejected.has_error());
+  CHECK(rejected.error() == Error{ExitCode::configuration, "EGRESS_DESTINATION line 3, 10.128.0.5",
+                                  "is an address of this pod itself, on eth0",
+                                  "name a host of the external network"});
+  config.destinations.entries = {{3, Protocol::tcp, {80, 80}, ip("10.130.0.7"), {80, 80}},
+                                 {4, Protocol::tcp, {81, 81}, ip("10.130.0.8"), {81, 81}}};
+  const auto plan = plan_for(config, openshift_sdn_pod());
+  CHECK(plan.warnings ==
+        std::vector<std::string>{
+            "EGRESS_DESTINATION line 3, 10.130.0.7: is an address of the cluster (10.128.0.0/14 by "
+            "eth0): the connection leaves by macvlan0, and only the external network can answer "
+            "it"});
 }
 
 TEST_CASE("the guard stands before anything else changes, the translation after all") {
@@ -183,7 +281,7 @@ TEST_CASE("flows of the table of before end right after the new one stands") {
     if (found.empty()) continue;
     const Step& step = plan.steps[found[0]];
     CHECK_FALSE(step.present);
-    CHECK_FALSE(step.undo);
+    CHECK(step.undo.empty());
     const auto* load = std::get_if<LoadRuleset>(&plan.steps[found[0] - 1].action);
     REQUIRE(load != nullptr);
     const auto& end = std::get<EndMovedFlows>(step.action);
@@ -205,7 +303,7 @@ TEST_CASE("an adopted link that was down is taken down again, one that was up st
     }
     throw std::logic_error("no such step");
   };
-  CHECK(link_step(down).undo == std::optional<Action>(SetLinkUp{"macvlan0", false}));
+  CHECK(link_step(down).undo == std::vector<Action>{SetLinkUp{"macvlan0", false}});
   CHECK(link_step(up).present);
 }
 

@@ -1,5 +1,7 @@
 #include "router-init/plan_text.hpp"
 
+#include <linux/rtnetlink.h>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -23,7 +25,7 @@ TEST_CASE("routes and rules as ip(8) spells them") {
   route.next_hops = {{"eth0", ip("10.0.0.1"), true}};
   CHECK(to_command(PutRoute{route}) == "ip route replace default via 10.0.0.1 dev eth0 onlink");
   route.next_hops.push_back({"eth1", ip("10.0.1.1"), false});
-  route.mtu = 1400;
+  route.metrics = {{RTAX_MTU, 1400}};
   CHECK(to_command(DeleteRoute{route}) ==
         "ip route delete default mtu 1400 nexthop via 10.0.0.1 dev eth0 onlink nexthop via "
         "10.0.1.1 dev eth1");
@@ -64,9 +66,9 @@ TEST_CASE("as JSON, every step has its action, stage and command") {
     CHECK(step["present"] == false);
   }
   CHECK(json["steps"][1] == nlohmann::json::parse(R"({
-    "action": "create_macvlan", "link": "macvlan0", "parent": "ens3", "node_netns": "/proc/1/ns/net",
+    "action": "create_macvlan", "link": "egress-new", "parent": "ens3", "node_netns": "/proc/1/ns/net",
     "mode": "private", "mtu": 1500, "stage": "link", "present": false,
-    "command": "nsenter --net=/proc/1/ns/net ip link add link ens3 name macvlan0 netns $$ mtu 1500 type macvlan mode private"
+    "command": "nsenter --net=/proc/1/ns/net ip link add link ens3 name egress-new netns $$ mtu 1500 type macvlan mode private"
   })"));
 }
 

@@ -1,4 +1,4 @@
-#include "router-init/resolv_conf.hpp"
+#include "router-init/facts.hpp"
 
 #include <catch2/catch.hpp>
 

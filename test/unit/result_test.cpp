@@ -30,6 +30,9 @@ TEST_CASE("the usual cause is named") {
       "entering the node's namespace needs CAP_SYS_ADMIN and hostPID: run privileged";
   const std::string kernel =
       "the node's kernel lacks nf_tables, or a part of it: load nf_tables, nft_nat, nft_fib";
+  const std::string low_port =
+      "ports below net.ipv4.ip_unprivileged_port_start (1024) need CAP_NET_BIND_SERVICE: choose a "
+      "higher port, or lower that sysctl";
   const struct {
     ExitCode stage;
     int value;
@@ -43,16 +46,21 @@ TEST_CASE("the usual cause is named") {
       {ExitCode::sysctl, EROFS, privileged},
       {ExitCode::sysctl, EACCES, privileged},
       {ExitCode::sysctl, ENOENT, ""},
-      {ExitCode::ruleset, EPERM, privileged},
+      {ExitCode::ruleset, EPERM, "needs CAP_NET_ADMIN: run the init container privileged"},
       {ExitCode::ruleset, EOPNOTSUPP, kernel},
       {ExitCode::ruleset, EPROTONOSUPPORT, kernel},
       {ExitCode::ruleset, ENOENT, kernel},
-      {ExitCode::ruleset, EINVAL, ""},
+      {ExitCode::ruleset, EINVAL, kernel},  // nfnetlink's answer for a subsystem it lacks
+      {ExitCode::runtime, EACCES, low_port},
+      {ExitCode::runtime, EPERM, ""},
+      {ExitCode::runtime, EADDRINUSE, "another process of this pod listens there"},
+      {ExitCode::internal, EPERM, ""},
       {ExitCode::route, EOPNOTSUPP, ""},
   };
   for (const auto& [stage, value, hint] : cases) {
     CAPTURE(to_text(stage), errno_to_text(value));
-    CHECK(make_errno_error(stage, "it", value) == Error{stage, "it", errno_to_text(value), hint});
+    CHECK(make_errno_error(stage, "it", value) ==
+          Error{stage, "it", errno_to_text(value), hint, value});
   }
 }
 

@@ -32,7 +32,7 @@ Route route4() {
   route.table = 3180;
   route.source = ip("10.128.0.5");
   route.metric = 100;
-  route.mtu = 1400;
+  route.metrics = {{RTAX_MTU, 1400}};
   return route;
 }
 
@@ -50,6 +50,9 @@ std::vector<Route> routes() {
   Route default6 = via6;
   default6.destination = prefix("::/0");
   default6.metric = 1024;
+  default6.preference = 3;
+  default6.metrics = {
+      {RTAX_LOCK, 1U << RTAX_MTU}, {RTAX_MTU, 1400}, {RTAX_ADVMSS, 1340}, {RTAX_INITCWND, 20}};
   Route multipath6 = default6;
   multipath6.next_hops.push_back({"macvlan0", ip("fe80::2"), false});
   return {route4(), on_link, multipath, default4, via6, default6, multipath6};

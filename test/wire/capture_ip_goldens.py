@@ -35,6 +35,8 @@ COMMANDS = {
     "put_route4_via6": "ip -4 route replace default via inet6 fe80::1 dev eth0 proto static",
     "put_route6_default": "ip -6 route replace default via fe80::1 dev eth0 table 3180 metric 1024 proto static",
     "put_route6_onlink": "ip -6 route replace 2001:db8:42::/64 dev macvlan0 metric 256 proto static",
+    "put_route6_metrics": "ip -6 route replace default via fe80::1 dev eth0 metric 1024 pref high"
+    " mtu lock 1400 advmss 1340 initcwnd 20 proto static",
     "put_route6_multipath": "ip -6 route replace fd00:10::/32 metric 1024 proto static"
     " nexthop via fd00::1 dev eth0 nexthop via fd00::2 dev eth0",
     "delete_route4": "ip route delete unicast default via 10.128.0.1 dev eth0 scope global metric 100",
@@ -48,8 +50,9 @@ COMMANDS = {
     "add_rule6_from": "ip -6 rule add priority 3181 from fd00:10:128::5/128 lookup 3180",
     "delete_rule4": "ip rule delete priority 3182 to 172.30.0.10/32 iif lo lookup 3180",
     "delete_rule6": "ip -6 rule delete priority 3183 iif lo fwmark 0x20000000/0x20000000 lookup 3180",
-    # Last, for the others name the link.
+    # Last, for the others name the links.
     "delete_link": "ip link delete dev macvlan0",
+    "rename_link": "ip link set dev eth0 name net1",
 }
 
 # rtnl_wire_test counts on these indexes.

@@ -59,6 +59,8 @@ Result<NlMessage> encode(const Action& action) {
   if (std::get_if<DeleteLink>(&action) != nullptr) return encode_delete_link(kMacvlan0);
   if (const auto* one = std::get_if<SetLinkUp>(&action))
     return encode_set_link_up(kMacvlan0, one->up);
+  if (const auto* one = std::get_if<RenameLink>(&action))
+    return encode_rename_link(kIndexes.at(one->from), one->to);
   if (const auto* one = std::get_if<AddAddress>(&action)) {
     return encode_add_address(one->address, kMacvlan0);
   }
@@ -109,9 +111,11 @@ Route copied_route() {
   route.table = kClusterTable;
   route.source = ip("10.128.0.5");
   route.metric = 100;
-  route.mtu = 1400;
+  route.metrics = {{RTAX_MTU, 1400}};
   return route;
 }
+
+const decltype(Route::metrics) kNoMetrics;
 
 Route calico_default() {
   Route route = with(via("0.0.0.0/0", "169.254.1.1", "eth0"), &Route::table, kClusterTable);
@@ -123,7 +127,7 @@ Route multipath4() {
   Route route = via("172.30.0.0/16", "10.128.0.1", "eth0");
   route.next_hops.push_back({"macvlan0", ip("10.128.0.2"), true});
   route.table = kClusterTable;
-  route.mtu = 1400;
+  route.metrics = {{RTAX_MTU, 1400}};
   return route;
 }
 
@@ -131,6 +135,15 @@ Route multipath6() {
   Route route = via("fd00:10::/32", "fd00::1", "eth0");
   route.next_hops.push_back({"eth0", ip("fd00::2"), false});
   route.metric = 1024;
+  return route;
+}
+
+Route measured6() {
+  Route route = via("::/0", "fe80::1", "eth0");
+  route.metric = 1024;
+  route.preference = 1;
+  route.metrics = {
+      {RTAX_LOCK, 1U << RTAX_MTU}, {RTAX_MTU, 1400}, {RTAX_ADVMSS, 1340}, {RTAX_INITCWND, 20}};
   return route;
 }
 
@@ -185,6 +198,7 @@ std::vector<Case> cases() {
       {"delete_link", DeleteLink{"macvlan0"}},
       {"set_link_up", SetLinkUp{"macvlan0", true}},
       {"set_link_down", SetLinkUp{"macvlan0", false}},
+      {"rename_link", RenameLink{"eth0", "net1"}},
       {"add_address4", AddAddress{address("10.42.253.46/24")}},
       {"add_address4_host", AddAddress{address("10.42.253.46/32")}},
       {"add_address6", AddAddress{address("2001:db8:42::46/64")}},
@@ -200,12 +214,13 @@ std::vector<Case> cases() {
       {"put_route6_default", PutRoute{with(default6(), &Route::table, kClusterTable)}},
       {"put_route6_onlink",
        PutRoute{with(on_link("2001:db8:42::/64", "macvlan0"), &Route::metric, 256U)}},
+      {"put_route6_metrics", PutRoute{measured6()}},
       {"put_route6_multipath", PutRoute{multipath6()}},
       {"delete_route4",
        DeleteRoute{with(via("0.0.0.0/0", "10.128.0.1", "eth0"), &Route::metric, 100U)},
        Printed::other},
       {"delete_route4_link",
-       DeleteRoute{with(with(copied_route(), &Route::metric, 0U), &Route::mtu, 0U)},
+       DeleteRoute{with(with(copied_route(), &Route::metric, 0U), &Route::metrics, kNoMetrics)},
        Printed::other},
       {"delete_route6", DeleteRoute{default6()}, Printed::other},
       {"add_rule4_iif", AddRule{with(rule(Family::v4, 3180), &Rule::input_link, "macvlan0")}},
