@@ -20,8 +20,6 @@ find_package(OpenSSL 1.1.1 REQUIRED)
 find_package(spdlog REQUIRED)
 pkg_check_modules(cares REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(libnl REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
-pkg_check_modules(libmnl REQUIRED IMPORTED_TARGET libmnl)
-pkg_check_modules(libnftnl REQUIRED IMPORTED_TARGET libnftnl>=1.2)
 pkg_check_modules(yaml_cpp REQUIRED IMPORTED_TARGET yaml-cpp)
 
 if(EGRESS_LINK_ARCHIVES)

@@ -106,15 +106,15 @@ class Applier {
   Result<void> operator()(const LoadRuleset& one) { return load_ruleset(one.ruleset); }
   Result<void> operator()(const DeleteRuleset&) { return delete_ruleset(); }
 
-  Result<void> operator()(const EndMovedFlows& one) {
-    const auto ended = end_moved_flows(FlowJudge(one.translation, one.pod_addresses));
-    if (!ended) {
+  Result<void> operator()(const DeleteStaleConntrack& one) {
+    const auto deleted = delete_stale_conntrack(StaleConntrack(one.translation, one.pod_addresses));
+    if (!deleted) {
       report_(LogLevel::warn,
               "stale conntrack entries stay, and their connections go on to the previous "
               "destination: " +
-                  to_text(ended.error()));
-    } else if (*ended > 0) {
-      report_(LogLevel::info, "stale conntrack entries deleted: " + std::to_string(*ended));
+                  to_text(deleted.error()));
+    } else if (*deleted > 0) {
+      report_(LogLevel::info, "stale conntrack entries deleted: " + std::to_string(*deleted));
     }
     return {};
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "router-init/network.hpp"
+#include "router-init/nft_state.hpp"
 
 namespace egress::router {
 
@@ -31,10 +32,9 @@ struct HostFacts {
   std::vector<Rule> rules;                     // those that lead to kClusterTable
   std::vector<IpAddress> nameservers;          // of resolv.conf
   std::map<std::string, std::string> sysctls;  // "net/ipv4/ip_forward" -> "0"; those that exist
-  std::optional<std::string>
-      ruleset;  // our table's fingerprint; empty text: it has none; none: no table
-  std::optional<NodeFacts> node;  // read only where the egress interface is missing
-  std::string node_trouble;       // why `node` is missing, for people
+  std::optional<TableState> ruleset;           // our nftables table; none: there is none
+  std::optional<NodeFacts> node;               // read only where the egress interface is missing
+  std::string node_trouble;                    // why `node` is missing, for people
 };
 
 // "net/ipv4/conf/macvlan0/rp_filter".

@@ -103,10 +103,10 @@ std::map<std::string, std::string> read_sysctls(const std::vector<Link>& links) 
 }
 
 // A reader without CAP_NET_ADMIN, who can only print a plan, sees no table.
-Result<std::optional<std::string>> read_own_table() {
-  auto fingerprint = read_fingerprint();
-  if (fingerprint || fingerprint.error().errno_value != EPERM) return fingerprint;
-  return std::optional<std::string>();
+Result<std::optional<TableState>> read_own_table() {
+  auto table = read_table();
+  if (table || table.error().errno_value != EPERM) return table;
+  return std::optional<TableState>();
 }
 
 Result<NodeFacts> read_node_facts(const std::string& configured_netns) {

@@ -1,4 +1,4 @@
-// Packs a ruleset for the kernel: the same table as ruleset_text prints, as one transaction. No
+// Packs a ruleset for the kernel: the same table as to_nft_text prints, as one transaction. No
 // socket here.
 #pragma once
 
@@ -7,11 +7,7 @@
 
 namespace egress::router {
 
-// What stands before the fingerprint in the table's comment.
-inline constexpr const char* kCommentPrefix = "plan ";
-
-// Adds the table if it is not there, deletes it, and defines it anew. Running out of memory throws
-// std::bad_alloc.
+// Adds the table if it is not there, deletes it, and defines it anew.
 NftBatch encode_ruleset(const Ruleset& ruleset);
 
 // Adds the table if it is not there, and deletes it.

@@ -1,11 +1,11 @@
-// Sends our nftables table to the kernel and reads back what it says of it. Each call opens its own
-// socket.
+// Sends our nftables table to the kernel and reads back what the kernel holds of it. Each call
+// opens its own socket.
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "common/result.hpp"
+#include "router-init/nft_state.hpp"
 #include "router-init/ruleset.hpp"
 
 namespace egress::router {
@@ -17,9 +17,8 @@ Result<void> load_ruleset(const Ruleset& ruleset);
 // Deletes our table; none being there is no error.
 Result<void> delete_ruleset();
 
-// The fingerprint that our table carries as its comment; empty text where it carries none, nothing
-// where there is no table. A kernel without nf_tables, and a reader without CAP_NET_ADMIN, are
-// errors.
-Result<std::optional<std::string>> read_fingerprint();
+// Our table with all that is in it; nothing where there is no table. A kernel without nf_tables,
+// and a reader without CAP_NET_ADMIN, are errors.
+Result<std::optional<TableState>> read_table();
 
 }  // namespace egress::router

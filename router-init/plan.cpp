@@ -41,7 +41,7 @@ class Planner {
     for (const auto& own : config_.primary_sources()) add_gateway_check(own);
     for (const auto& own : config_.primary_sources()) remove_other_defaults(own.family());
     add_ruleset();
-    add_end_of_moved_flows();
+    add_stale_conntrack();
     for (const auto& own : config_.all_sources()) add({Announce{egress(), own.address}, {}, false});
     plan_.warnings.insert(plan_.warnings.end(), links_.warnings.begin(), links_.warnings.end());
     plan_.assumptions = std::move(links_.assumptions);
@@ -67,17 +67,28 @@ class Planner {
   void add_ruleset() {
     Ruleset ruleset = wanted_ruleset(config_, egress(), cluster());
     if (!facts_.ruleset && !ruleset.translation) return;  // the guard is all there is to it
-    const bool present = facts_.ruleset && *facts_.ruleset == fingerprint(ruleset);
+    const bool present = facts_.ruleset && is_loaded(ruleset, *facts_.ruleset);
     add({LoadRuleset{std::move(ruleset)}, {}, present});
   }
 
-  // Done anew by every run but the first, for the one before may have been killed after it had
-  // loaded the table.
-  void add_end_of_moved_flows() {
-    if (!facts_.ruleset) return;
+  // What the kernel holds counts, not what the table's comment says of it.
+  bool is_loaded(const Ruleset& ruleset, const TableState& actual) {
+    const TableState desired = state_of(ruleset);
+    const std::string changed = differences(desired, actual);
+    if (!changed.empty() && actual.comment == desired.comment) {
+      plan_.warnings.push_back("table inet " + std::string(kTableName) +
+                               " was changed by another program: " + changed +
+                               ": it is loaded again");
+    }
+    return changed.empty();
+  }
+
+  // In every run: flows may have begun while the lockdown ruleset was there, and an earlier run may
+  // have been killed after it had loaded the ruleset.
+  void add_stale_conntrack() {
     auto translation = wanted_ruleset(config_, egress(), cluster()).translation;
     if (!translation) return;
-    EndMovedFlows action{std::move(*translation), {}};
+    DeleteStaleConntrack action{std::move(*translation), {}};
     for (const auto& one : facts_.addresses) {
       if (one.link == cluster()) action.pod_addresses.push_back(one.prefix.address);
     }

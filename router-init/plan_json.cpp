@@ -103,7 +103,7 @@ struct ToJson {
     return with("load_ruleset", ruleset_json(one.ruleset));
   }
   Json operator()(const DeleteRuleset&) const { return {{"action", "delete_ruleset"}}; }
-  Json operator()(const EndMovedFlows&) const { return {{"action", "end_moved_flows"}}; }
+  Json operator()(const DeleteStaleConntrack&) const { return {{"action", "delete_stale_conntrack"}}; }
   Json operator()(const ResolveGateway& one) const {
     return {{"action", "resolve_gateway"},
             {"link", one.link},

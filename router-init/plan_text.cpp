@@ -122,8 +122,8 @@ struct ToCommand {
   std::string operator()(const DeleteRuleset&) const {
     return "nft delete table inet " + std::string(kTableName);
   }
-  std::string operator()(const EndMovedFlows&) const {
-    return "# end flows that the table sends elsewhere now";
+  std::string operator()(const DeleteStaleConntrack&) const {
+    return "# delete stale conntrack entries";
   }
   std::string operator()(const ResolveGateway& one) const {
     return "# resolve the gateway " + to_text(one.gateway) + " on " + one.link + " within " +
@@ -184,7 +184,7 @@ std::set<std::string> state_lines(const HostFacts& facts) {
     lines.insert(std::string(to_text(rule.family)) + " rule " + rule_text(rule));
   for (const auto& [key, value] : facts.sysctls) lines.insert("sysctl " + key + "=" + value);
   if (facts.ruleset)
-    lines.insert("nftables table " + std::string(kTableName) + " with plan " + *facts.ruleset);
+    lines.insert("nftables table " + std::string(kTableName) + ", " + facts.ruleset->comment);
   return lines;
 }
 
@@ -197,6 +197,11 @@ std::vector<std::string> differences(const HostFacts& before, const HostFacts& a
   }
   for (const auto& line : new_lines) {
     if (!old_lines.contains(line)) list.push_back("new: " + line);
+  }
+  if (before.ruleset && after.ruleset) {
+    const auto changed = differences(*before.ruleset, *after.ruleset);
+    if (!changed.empty())
+      list.push_back("nftables table " + std::string(kTableName) + ": " + changed);
   }
   return list;
 }

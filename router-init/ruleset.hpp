@@ -1,6 +1,5 @@
-// The nftables ruleset as a value: one table of our own, which translates what arrives for the pod
-// and keeps the outside out. ruleset_text prints it for nft, nft_encode packs it for the kernel;
-// the two must mean the same.
+// What our nftables table is to do, as a value: translate what arrives for the pod, and keep the
+// external network out. nft_rules makes the table of it.
 #pragma once
 
 #include <cstdint>
@@ -69,22 +68,9 @@ struct Ruleset {
   bool operator==(const Ruleset&) const = default;
 };
 
-// How new connections of one family are spread over its addresses: the rules in their order, each
-// for the connections that those before it left. Without translation the pod itself opens all of
-// them, and by Spread::client the same destination always sees the same address.
-struct SpreadRule {
-  enum class Hash : std::uint8_t { none, source, destination, random };
-  Hash hash = Hash::none;     // none: takes all that is left
-  std::uint32_t modulus = 0;  // of the hash
-  std::uint32_t equals = 0;
-  IpAddress address;
-};
-std::vector<SpreadRule> spread_rules(const Ruleset& ruleset, Family family);
-inline constexpr std::uint32_t kSpreadSeed = 0x45475253;  // fixed: a new pod spreads as the old one
-
 // Names the contents of a ruleset: 16 hexadecimal digits of a hash over its nft text, hence over
-// all that it holds and over the rules themselves. Kept as the table's comment, so that a restarted
-// init container knows its own work.
+// all that it holds and over the rules themselves. The table's comment holds it, for people who
+// compare pods; whether the kernel holds the ruleset is for nft_state.
 std::string fingerprint(const Ruleset& ruleset);
 
 // The text for `nft -f -`: creates the table if it is not there, deletes it, and defines it anew,

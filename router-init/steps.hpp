@@ -103,13 +103,13 @@ struct DeleteRuleset {
   static constexpr ExitCode kStage = ExitCode::ruleset;
   bool operator==(const DeleteRuleset&) const = default;
 };
-// Deletes stale conntrack entries; see moved_flows.hpp. Never fails: an entry that stays is a
+// Deletes stale conntrack entries; see stale_conntrack.hpp. Never fails: an entry that stays is a
 // warning.
-struct EndMovedFlows {
+struct DeleteStaleConntrack {
   static constexpr ExitCode kStage = ExitCode::ruleset;
   Translation translation;
   std::vector<IpAddress> pod_addresses;  // of the cluster interface
-  bool operator==(const EndMovedFlows&) const = default;
+  bool operator==(const DeleteStaleConntrack&) const = default;
 };
 struct ResolveGateway {
   static constexpr ExitCode kStage = ExitCode::gateway;
@@ -132,7 +132,7 @@ struct Announce {
 using Action =
     std::variant<SetSysctl, CreateMacvlan, RenameLink, DeleteLink, SetLinkUp, ProbeAddresses,
                  AddAddress, DeleteAddress, PutRoute, DeleteRoute, AddRule, DeleteRule, LoadRuleset,
-                 DeleteRuleset, EndMovedFlows, ResolveGateway, Announce>;
+                 DeleteRuleset, DeleteStaleConntrack, ResolveGateway, Announce>;
 
 inline ExitCode stage_of(const Action& action) {
   return std::visit([](const auto& one) { return one.kStage; }, action);

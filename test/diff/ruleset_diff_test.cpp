@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -16,6 +17,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "router-init/nfnetlink_socket.hpp"
 #include "router-init/nft_socket.hpp"
 #include "test/support/parse.hpp"
 #include "test/support/ruleset_samples.hpp"
@@ -159,24 +161,118 @@ TEST_CASE("sent over printed, printed over sent, and twice, end alike") {
         }).text == once);
 }
 
-TEST_CASE("the fingerprint is read back, whoever loaded the table") {
-  std::vector<std::optional<std::string>> read;
-  in_new_netns([&] {
-    const auto look = [&] { read.push_back(read_fingerprint().value()); };
-    look();
-    load(everything());
-    look();
-    nft_load(to_nft_text(guard()));
-    look();
-    output_of("nft delete table inet egress_router; nft add table inet egress_router");
-    look();
-    output_of(
-        "nft delete table inet egress_router; nft 'add table inet egress_router { comment "
-        "\"mine\"; }'");
-    look();
+TableState read_back() {
+  const auto table = read_table();
+  if (!table) throw std::runtime_error(to_text(table.error()));
+  if (!*table) throw std::runtime_error("no table");
+  return **table;
+}
+
+TEST_CASE("the kernel lists what it was sent, whoever loaded the table") {
+  for (const auto& samples : {test::readable_samples(), test::corner_samples()}) {
+    for (const auto& [name, ruleset] : samples) {
+      INFO(name);
+      TableState sent;
+      TableState printed;
+      in_new_netns([&, &one = ruleset] {
+        load(one);
+        sent = read_back();
+        nft_load(to_nft_text(one));
+        printed = read_back();
+      });
+      const auto desired = state_of(ruleset);
+      CHECK(differences(desired, sent) == "");
+      CHECK(differences(desired, printed) == "");
+      CHECK(sent.comment == "plan " + fingerprint(ruleset));
+      CHECK(printed.comment == sent.comment);
+    }
+  }
+}
+
+TEST_CASE("the kernel lists what it was sent: random rulesets") {
+  for (std::uint32_t seed = 0; seed < 40; ++seed) {
+    INFO("seed " << seed);
+    const auto ruleset = test::random_ruleset(seed);
+    TableState sent;
+    in_new_netns([&] {
+      load(ruleset);
+      sent = read_back();
+    });
+    CHECK(sent == state_of(ruleset));
+  }
+}
+
+TEST_CASE("no table is read where there is none, or another's") {
+  in_new_netns([] {
+    nft_load(kOthers);
+    const auto table = read_table();
+    if (!table || *table) throw std::runtime_error("a table was read");
   });
-  CHECK(read == std::vector<std::optional<std::string>>{std::nullopt, fingerprint(everything()),
-                                                        fingerprint(guard()), "", ""});
+}
+
+TEST_CASE("whatever is changed by hand is seen, and named") {
+  const std::string table = "inet egress_router";
+  const std::vector<std::pair<std::string, std::string>> changes{
+      {"nft flush chain " + table + " input", "chain input"},
+      {"nft delete rule " + table + " leak_guard handle $(nft -a list chain " + table +
+           " leak_guard | sed -n 's/.*drop # handle //p' | tail -1)",
+       "chain leak_guard"},
+      {"nft insert rule " + table + " forward accept", "chain forward"},
+      {"nft add rule " + table + " translate counter", "chain translate"},
+      {"nft 'chain " + table + " forward { policy accept; }'", "chain forward"},
+      {"nft 'add chain " + table + " another'", "chain another"},
+      {"nft 'add chain " + table + " another { type filter hook input priority -5; }'",
+       "chain another"},
+      {"nft 'add counter " + table + " another'", "counter another"},
+      {"nft 'add table " + table + " { flags dormant; }'", "table"},
+      {"nft 'delete element " + table + " egress4 { 10.42.253.46 }'", "set egress4"},
+      {"nft 'delete element " + table + " egress4 { 10.42.253.46 }; add element " + table +
+           " egress4 { 10.42.253.47 }'",
+       "set egress4"},
+      {"nft 'delete element " + table + " destinations4 { tcp . 53 }'", "set destinations4"},
+      {"nft 'delete element " + table + " destinations4 { tcp . 53 }; add element " + table +
+           " destinations4 { tcp . 53 : 203.0.113.54 . 53 }'",
+       "set destinations4"},
+      {"nft 'delete element " + table + " tcp_ranges4 { 8000-8099 }; add element " + table +
+           " tcp_ranges4 { 8000-8098 : 203.0.113.5 }'",
+       "set tcp_ranges4"},
+      {"nft 'add set " + table + " another { type ipv4_addr; }'", "set another"},
+  };
+  for (const auto& [command, object] : changes) {
+    INFO(command);
+    std::string named;
+    in_new_netns([&, &change = command] {
+      load(everything());
+      output_of(change);
+      named = differences(state_of(everything()), read_back());
+    });
+    CHECK(named == object);
+  }
+}
+
+// The most that a table of destinations can hold, in a map of single ports.
+TEST_CASE("sixty thousand elements are verified") {
+  Ruleset ruleset = guard();
+  Translation& translation = ruleset.translation.emplace();
+  for (std::uint32_t port = 1; port <= 60000; ++port) {
+    translation.ports.push_back({Protocol::tcp, static_cast<std::uint16_t>(port), ip("203.0.113.1"),
+                                 static_cast<std::uint16_t>(port)});
+  }
+  std::chrono::steady_clock::duration loading{};
+  std::chrono::steady_clock::duration verifying{};
+  std::string named;
+  in_new_netns([&] {
+    const auto start = std::chrono::steady_clock::now();
+    load(ruleset);
+    const auto loaded = std::chrono::steady_clock::now();
+    named = differences(state_of(ruleset), read_back());
+    loading = loaded - start;
+    verifying = std::chrono::steady_clock::now() - loaded;
+  });
+  CHECK(named == "");
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+  WARN("loaded in " << Milliseconds(loading).count() << " ms, verified in "
+                    << Milliseconds(verifying).count() << " ms");
 }
 
 TEST_CASE("other tables stay as they are") {
@@ -246,7 +342,7 @@ TEST_CASE("without CAP_NET_ADMIN the error says what is needed") {
     drop_capabilities();
     errors.push_back(load_ruleset(everything()).error());
     errors.push_back(delete_ruleset().error());
-    errors.push_back(read_fingerprint().error());
+    errors.push_back(read_table().error());
   });
   for (const auto& error : errors) {
     CHECK(error.stage == ExitCode::ruleset);
@@ -254,6 +350,20 @@ TEST_CASE("without CAP_NET_ADMIN the error says what is needed") {
     CHECK(error.cause == "EPERM (Operation not permitted)");
     CHECK(error.hint.find("CAP_NET_ADMIN") != std::string::npos);
   }
+}
+
+TEST_CASE("where the kernel lacks a subsystem, the error names the module") {
+  constexpr int kUnknown = 99;  // beyond NFNL_SUBSYS_COUNT, hence never registered
+  std::vector<Error> errors;
+  in_new_netns([&] {
+    auto socket = NfnetlinkSocket::open({"conntrack entries", "load the module"}).value();
+    MessageWriter request;
+    request.begin({kUnknown, 0, NLM_F_DUMP, 0, AF_UNSPEC, 0});
+    request.end();
+    errors.push_back(socket.dump(request.bytes(), [](const nlmsghdr&) {}).error());
+  });
+  CHECK(errors == std::vector<Error>{{ExitCode::ruleset, "conntrack entries",
+                                      "EINVAL (Invalid argument)", "load the module", EINVAL}});
 }
 
 }  // namespace

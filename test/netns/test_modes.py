@@ -114,7 +114,7 @@ def test_plan_after_set_up_has_nothing_left_to_do(make_lab, shape):
     steps = json.loads(lab.router(lab.dual_stack(**FAST), "--plan=json").stdout)["steps"]
     left = {step["action"] for step in steps if not step["present"]}
     # What is asked and told on the wire each time, and what an earlier run may not have got to.
-    assert left == {"resolve_gateway", "announce", "end_moved_flows"}
+    assert left == {"resolve_gateway", "announce", "delete_stale_conntrack"}
 
 
 def test_http_proxy_takes_over_from_init(make_lab):

@@ -120,9 +120,9 @@ struct CarryOut {
   void operator()(const DeleteRoute& one) { remove_one(facts.routes, one.route); }
   void operator()(const AddRule& one) { add_once(facts.rules, one.rule); }
   void operator()(const DeleteRule& one) { remove_one(facts.rules, one.rule); }
-  void operator()(const LoadRuleset& one) { facts.ruleset = fingerprint(one.ruleset); }
+  void operator()(const LoadRuleset& one) { facts.ruleset = state_of(one.ruleset); }
   void operator()(const DeleteRuleset&) { facts.ruleset.reset(); }
-  void operator()(const EndMovedFlows&) {
+  void operator()(const DeleteStaleConntrack&) {
     if (!facts.ruleset) throw std::logic_error("flows ended before there is a table");
   }
   void operator()(const ResolveGateway&) {}

@@ -161,10 +161,11 @@ TEST_CASE("a flow is ended by its own tuple, identifier and zone") {
   Message message = udp_flow();
   const auto tracked = decode_flow(message.header());
   REQUIRE(tracked);
-  std::vector<char> batch;
-  append_delete(batch, *tracked, 7);
-  append_delete(batch, *tracked, 8);
+  MessageWriter writer;
+  append_delete(writer, *tracked, 7);
+  append_delete(writer, *tracked, 8);
 
+  const Bytes batch = writer.bytes();
   int rest = static_cast<int>(batch.size());
   const auto* first = reinterpret_cast<const nlmsghdr*>(batch.data());
   REQUIRE(mnl_nlmsg_ok(first, rest));

@@ -109,6 +109,7 @@ TEST_CASE("the reference pod on Calico, step by step") {
       "ip route replace default via 10.42.253.1 dev macvlan0 src 10.42.253.46",
       "# resolve the gateway 10.42.253.1 on macvlan0 within 2000 ms",
       "# nft: table inet egress_router",
+      "# delete stale conntrack entries",
       "# announce 10.42.253.46 on macvlan0",
   };
   CHECK(commands(plan_for(reference_config(), calico_pod())) == expected);
@@ -124,7 +125,7 @@ TEST_CASE("carried out, every plan leaves nothing to do") {
     for (const auto& line : commands(plan_for(config, after))) {
       CAPTURE(line);
       CHECK((line.starts_with("# resolve") || line.starts_with("# announce") ||
-             line.starts_with("# end flows")));
+             line.starts_with("# delete stale")));
     }
   }
 }
@@ -213,11 +214,11 @@ TEST_CASE("nothing that can fail comes after what has no undo") {
   for (const auto& [name, facts, config] : all_cases()) {
     CAPTURE(name);
     HostFacts rerun = facts;
-    rerun.ruleset = "0123456789abcdef";
+    rerun.ruleset = TableState{};
     const auto plan = plan_for(config, rerun);
     bool loaded = false;
     for (const auto& step : plan.steps) {
-      const bool cannot_fail = std::holds_alternative<EndMovedFlows>(step.action) ||
+      const bool cannot_fail = std::holds_alternative<DeleteStaleConntrack>(step.action) ||
                                std::holds_alternative<Announce>(step.action);
       if (loaded) CHECK(cannot_fail);
       loaded = loaded || std::holds_alternative<LoadRuleset>(step.action);
@@ -255,40 +256,36 @@ TEST_CASE("the guard stands before anything else changes, the translation after 
       const auto* load = std::get_if<LoadRuleset>(&plan.steps[i].action);
       if (load == nullptr) continue;
       for (std::size_t after = i + 1; after < plan.steps.size(); ++after) {
-        CHECK(std::holds_alternative<Announce>(plan.steps[after].action));
+        CHECK((std::holds_alternative<Announce>(plan.steps[after].action) ||
+               std::holds_alternative<DeleteStaleConntrack>(plan.steps[after].action)));
       }
     }
   }
 }
 
-TEST_CASE("flows of the table of before end right after the new one stands") {
+TEST_CASE("stale conntrack entries are deleted right after the ruleset is loaded, in every run") {
   for (const auto& [name, facts, config] : all_cases()) {
     CAPTURE(name);
-    const auto ends = [](const NetworkPlan& plan) {
-      std::vector<std::size_t> list;
+    HostFacts rerun = facts;  // an earlier run may have been killed after any of its steps
+    rerun.ruleset = TableState{};
+    for (const auto& plan : {plan_for(config, facts), plan_for(config, rerun)}) {
+      std::vector<std::size_t> found;
       for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-        if (std::holds_alternative<EndMovedFlows>(plan.steps[i].action)) list.push_back(i);
+        if (std::holds_alternative<DeleteStaleConntrack>(plan.steps[i].action)) found.push_back(i);
       }
-      return list;
-    };
-    CHECK(ends(plan_for(config, facts)).empty());  // there was none
-
-    HostFacts guarded = facts;  // and an earlier run may have been killed after any of its steps
-    guarded.ruleset = "0123456789abcdef";
-    const auto plan = plan_for(config, guarded);
-    const auto found = ends(plan);
-    REQUIRE(found.size() == (config.translates() ? 1U : 0U));
-    if (found.empty()) continue;
-    const Step& step = plan.steps[found[0]];
-    CHECK_FALSE(step.present);
-    CHECK(step.undo.empty());
-    const auto* load = std::get_if<LoadRuleset>(&plan.steps[found[0] - 1].action);
-    REQUIRE(load != nullptr);
-    const auto& end = std::get<EndMovedFlows>(step.action);
-    CHECK(end.translation == load->ruleset.translation);
-    REQUIRE_FALSE(end.pod_addresses.empty());
-    for (const auto& own : facts.addresses)
-      CHECK(has_address(end.pod_addresses, own.prefix.address) == (own.link == "eth0"));
+      REQUIRE(found.size() == (config.translates() ? 1U : 0U));
+      if (found.empty()) continue;
+      const Step& step = plan.steps[found[0]];
+      CHECK_FALSE(step.present);
+      CHECK(step.undo.empty());
+      const auto* load = std::get_if<LoadRuleset>(&plan.steps[found[0] - 1].action);
+      REQUIRE(load != nullptr);
+      const auto& action = std::get<DeleteStaleConntrack>(step.action);
+      CHECK(action.translation == load->ruleset.translation);
+      REQUIRE_FALSE(action.pod_addresses.empty());
+      for (const auto& own : facts.addresses)
+        CHECK(has_address(action.pod_addresses, own.prefix.address) == (own.link == "eth0"));
+    }
   }
 }
 

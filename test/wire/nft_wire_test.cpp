@@ -20,7 +20,7 @@ namespace {
 
 constexpr int type_of(int message) { return NFNL_SUBSYS_NFTABLES << 8 | message; }
 
-std::vector<const nlmsghdr*> split(std::span<const char> bytes) {
+std::vector<const nlmsghdr*> split(Bytes bytes) {
   std::vector<const nlmsghdr*> messages;
   auto rest = static_cast<int>(bytes.size());
   for (const auto* one = reinterpret_cast<const nlmsghdr*>(bytes.data()); mnl_nlmsg_ok(one, rest);
@@ -133,13 +133,14 @@ std::string tree(const nlmsghdr* message) {
   return text;
 }
 
-std::vector<char> read_golden(const std::string& name) {
+std::vector<std::uint8_t> read_golden(const std::string& name) {
   std::ifstream file(std::string(EGRESS_TEST_DIR) + "/wire/goldens/nft_" + name + ".txt");
   std::string caption;
   std::getline(file, caption);
   REQUIRE(caption.starts_with("# nft -f "));
-  std::vector<char> bytes;
-  for (unsigned byte = 0; file >> std::hex >> byte;) bytes.push_back(static_cast<char>(byte));
+  std::vector<std::uint8_t> bytes;
+  for (unsigned byte = 0; file >> std::hex >> byte;)
+    bytes.push_back(static_cast<std::uint8_t>(byte));
   return bytes;
 }
 
@@ -208,7 +209,7 @@ TEST_CASE("our table alone is deleted, and only after it has been added") {
 }
 
 struct Elements {
-  std::set<std::string> starts;  // map and key
+  std::set<std::string> starts;  // map and key; without the egress IPs
   std::size_t all = 0;
   std::size_t interval_ends = 0;
 };
@@ -217,6 +218,7 @@ void collect(const nlmsghdr* message, Elements& elements) {
   std::string map;
   for (const auto* attribute : attributes_of(message)) {
     if (mnl_attr_get_type(attribute) == NFTA_SET_ELEM_LIST_SET) map = text_of(attribute);
+    if (map.starts_with("egress")) return;
     if (mnl_attr_get_type(attribute) != NFTA_SET_ELEM_LIST_ELEMENTS) continue;
     for (const auto* element : attributes_of(attribute)) {
       ++elements.all;

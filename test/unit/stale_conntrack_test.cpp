@@ -1,4 +1,4 @@
-#include "router-init/moved_flows.hpp"
+#include "router-init/stale_conntrack.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -8,7 +8,7 @@ namespace egress::router {
 namespace {
 
 using egress::test::ip;
-using Target = FlowJudge::Target;
+using Target = StaleConntrack::Target;
 
 constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kTcp = 6;
@@ -25,7 +25,7 @@ Translation table() {
   return translation;
 }
 
-FlowJudge judge_of(const Translation& translation) {
+StaleConntrack stale_of(const Translation& translation) {
   return {translation, {ip("10.128.0.5"), ip("fd01::5")}};
 }
 
@@ -52,7 +52,7 @@ Flow untranslated() {
 }
 
 TEST_CASE("where the table sends a flow") {
-  const auto judge = judge_of(table());
+  const auto stale = stale_of(table());
   struct Case {
     Family family;
     std::uint8_t protocol;
@@ -77,71 +77,71 @@ TEST_CASE("where the table sends a flow") {
   };
   for (const auto& one : cases) {
     CAPTURE(to_text(one.family), int{one.protocol}, one.port);
-    CHECK(judge.target_of(one.family, one.protocol, one.port) == one.expected);
+    CHECK(stale.target_of(one.family, one.protocol, one.port) == one.expected);
   }
-  CHECK(judge.target_of(Family::v4, kIcmp, std::nullopt) == std::nullopt);
+  CHECK(stale.target_of(Family::v4, kIcmp, std::nullopt) == std::nullopt);
 }
 
 TEST_CASE("the fallback takes the rest of its family, whatever the protocol") {
   Translation translation = table();
   translation.fallback.v4 = ip("203.0.113.99");
-  const auto judge = judge_of(translation);
-  CHECK(judge.target_of(Family::v4, kTcp, 80) == Target{ip("203.0.113.25"), 8080});
-  CHECK(judge.target_of(Family::v4, kTcp, 81) == Target{ip("203.0.113.99"), 81});
-  CHECK(judge.target_of(Family::v4, kIcmp, std::nullopt) ==
+  const auto stale = stale_of(translation);
+  CHECK(stale.target_of(Family::v4, kTcp, 80) == Target{ip("203.0.113.25"), 8080});
+  CHECK(stale.target_of(Family::v4, kTcp, 81) == Target{ip("203.0.113.99"), 81});
+  CHECK(stale.target_of(Family::v4, kIcmp, std::nullopt) ==
         Target{ip("203.0.113.99"), std::nullopt});
-  CHECK(judge.target_of(Family::v6, kTcp, 81) == std::nullopt);
+  CHECK(stale.target_of(Family::v6, kTcp, 81) == std::nullopt);
 }
 
 TEST_CASE("a flow that goes where the table says stays") {
-  CHECK_FALSE(judge_of(table()).has_moved(translated()));
+  CHECK_FALSE(stale_of(table()).contains(translated()));
 }
 
-TEST_CASE("a flow to another address, to another port, or of an entry that is gone has moved") {
-  const auto judge = judge_of(table());
+TEST_CASE("a flow to another address, to another port, or of an entry that is gone is stale") {
+  const auto stale = stale_of(table());
   Flow flow = translated();
   flow.target = ip("203.0.113.25");
-  CHECK(judge.has_moved(flow));
+  CHECK(stale.contains(flow));
   flow = translated();
   flow.target_port = 81;
-  CHECK(judge.has_moved(flow));
-  CHECK(judge_of({}).has_moved(translated()));
+  CHECK(stale.contains(flow));
+  CHECK(stale_of({}).contains(translated()));
   flow = translated();
   flow.destination = ip("10.128.0.77");  // of the pod before
-  CHECK_FALSE(judge.has_moved(flow));
-  CHECK(judge_of({}).has_moved(flow));
+  CHECK_FALSE(stale.contains(flow));
+  CHECK(stale_of({}).contains(flow));
 }
 
-TEST_CASE("a flow of before the entry has moved") {
-  CHECK(judge_of(table()).has_moved(untranslated()));
-  CHECK_FALSE(judge_of({}).has_moved(untranslated()));
+TEST_CASE("a flow from before the entry is stale") {
+  CHECK(stale_of(table()).contains(untranslated()));
+  CHECK_FALSE(stale_of({}).contains(untranslated()));
 }
 
 TEST_CASE("flows of others are left alone") {
-  const auto judge = judge_of(table());
+  const auto stale = stale_of(table());
   Flow own = untranslated();
   own.source = ip("10.128.0.5");
-  CHECK_FALSE(judge.has_moved(own));
+  CHECK_FALSE(stale.contains(own));
   Flow elsewhere = untranslated();
   elsewhere.destination = ip("172.30.0.10");
   elsewhere.target = elsewhere.destination;
-  CHECK_FALSE(judge.has_moved(elsewhere));
+  CHECK_FALSE(stale.contains(elsewhere));
   Flow redirected = untranslated();  // by another table, to a listener in the pod
   redirected.destination_translated = true;
   redirected.target_port = 15006;
-  CHECK_FALSE(judge.has_moved(redirected));
+  CHECK_FALSE(stale.contains(redirected));
 }
 
-TEST_CASE("60,000 entries are judged by as many flows in no time") {
+TEST_CASE("60,000 entries are staled by as many flows in no time") {
   Translation translation;
   for (std::uint16_t port = 1; port <= 60000; ++port)
     translation.ports.push_back({Protocol::udp, port, ip("203.0.113.26"), port});
-  const auto judge = judge_of(translation);
+  const auto stale = stale_of(translation);
   std::size_t moved = 0;
   for (std::uint32_t port = 1; port <= 65535; ++port) {
     Flow flow = translated();
     flow.port = flow.target_port = static_cast<std::uint16_t>(port);
-    if (judge.has_moved(flow)) ++moved;
+    if (stale.contains(flow)) ++moved;
   }
   CHECK(moved == 5535);
 }

@@ -1,13 +1,14 @@
-"""The init container runs again with another table while flows go on: what the table sends elsewhere now moves or
-ends, what it sends to the same place lives on untouched."""
+"""The init container runs while flows go on, for the first time or with another table: what the table sends elsewhere
+now moves or ends, what it sends to the same place lives on untouched."""
 
 import contextlib
+import threading
 
 import pytest
 
 import shapes
 from lab import programs
-from netns import run
+from netns import run, wait_for
 from peers import ask, connect, receive
 
 FAST = {"EGRESS_ADDRESS_PROBE": "off", "EGRESS_GATEWAY_TIMEOUT": "500ms"}
@@ -193,3 +194,49 @@ def test_what_the_pod_opened_itself_is_left_alone(pod, family):
         own.sendall(b"after")
         assert receive(own, 5) == b"after"
     ask("pod", "udp", shapes.DNS[family], 53, b"\0" * 20)
+
+
+def test_udp_flow_that_began_during_the_first_set_up_is_translated(make_lab, family):
+    """A client that never pauses: its conntrack entry is as old as the lockdown ruleset."""
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    ended = threading.Event()
+    with connect("client", "udp", lab.shape.pod(family), 80) as peer:
+        def send():
+            while not ended.is_set():
+                with contextlib.suppress(ConnectionRefusedError):
+                    peer.send(b"hello")
+                ended.wait(0.005)
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        try:
+            with lab.start("egress-router", lab.dual_stack(EGRESS_DESTINATION=BEFORE, EGRESS_ADDRESS_PROBE="500ms")) as process:
+                wait_for(lambda: tracked(lab, family), "an entry of before the ruleset")
+                assert process.poll() is None and not lab.outside.seen()
+                assert process.wait(timeout=10) == 0
+            assert lab.outside.wait_for(protocol="udp").destination == shapes.OUTSIDE[family][FIRST]
+        finally:
+            ended.set()
+            sender.join()
+
+
+def test_kernel_without_ctnetlink_is_a_warning(pod, family, flow):
+    """One that lets nobody open the socket for it."""
+    udp = flow("udp", 80)
+    udp.place()
+
+    def change_to(index, *inject):
+        return run("pod", "strace", "-f", "-qq", "-e", "trace=socket", *inject, programs() / "egress-router",
+                   env=pod.dual_stack(EGRESS_DESTINATION=table(f"80 udp {{{index}}}"), **FAST)).stderr
+
+    opened = [line for line in change_to(THIRD).splitlines() if "socket(" in line]
+    # To read the table, to load it, to read conntrack entries and to delete them.
+    [_, _, conntrack, _] = [at for at, line in enumerate(opened, 1) if "NETLINK_NETFILTER" in line]
+    place = udp.place()
+    assert place[0] == shapes.OUTSIDE[family][THIRD]
+    log = change_to(SECOND, "-e", f"inject=socket:error=EPROTONOSUPPORT:when={conntrack}")
+    assert "nf_conntrack_netlink" in log
+    assert udp.place() == place  # as before, until it pauses
+    pod.outside.forget()
+    ask("client", "udp", pod.shape.pod(family), 80)
+    assert pod.outside.seen()[-1].destination == shapes.OUTSIDE[family][SECOND]

@@ -1,4 +1,4 @@
-#include "router-init/moved_flows.hpp"
+#include "router-init/stale_conntrack.hpp"
 
 #include <iterator>
 
@@ -16,7 +16,8 @@ std::uint32_t key_of(const IpAddress& address, Protocol protocol, std::uint16_t 
 
 }  // namespace
 
-FlowJudge::FlowJudge(const Translation& translation, const std::vector<IpAddress>& pod_addresses)
+StaleConntrack::StaleConntrack(const Translation& translation,
+                               const std::vector<IpAddress>& pod_addresses)
     : fallback_(translation.fallback),
       kept_ports_(translation.kept_ports.begin(), translation.kept_ports.end()),
       pod_addresses_(pod_addresses.begin(), pod_addresses.end()) {
@@ -31,8 +32,8 @@ FlowJudge::FlowJudge(const Translation& translation, const std::vector<IpAddress
   }
 }
 
-std::optional<FlowJudge::Target> FlowJudge::target_of(Family family, std::uint8_t protocol,
-                                                      std::optional<std::uint16_t> port) const {
+std::optional<StaleConntrack::Target> StaleConntrack::target_of(
+    Family family, std::uint8_t protocol, std::optional<std::uint16_t> port) const {
   if (port) {
     const std::uint32_t key = key_of(family, protocol, *port);
     if (const auto found = ports_.find(key); found != ports_.end()) return found->second;
@@ -49,14 +50,14 @@ std::optional<FlowJudge::Target> FlowJudge::target_of(Family family, std::uint8_
   return std::nullopt;
 }
 
-// What is translated leaves with EGRESS_SOURCE, so both its ends differ. What is not, although the
-// table names it, began before the entry was there.
-bool FlowJudge::has_moved(const Flow& flow) const {
+// What is translated leaves from an egress IP, so both its ends differ. What is not, although the
+// ruleset names it, began before the entry was there, or before the first ruleset was.
+bool StaleConntrack::contains(const Flow& flow) const {
   if (flow.source_translated != flow.destination_translated) return false;
-  const auto wanted = target_of(flow.destination.family(), flow.protocol, flow.port);
-  if (flow.destination_translated) return wanted != Target{flow.target, flow.target_port};
+  const auto desired = target_of(flow.destination.family(), flow.protocol, flow.port);
+  if (flow.destination_translated) return desired != Target{flow.target, flow.target_port};
   const bool from_outside_the_pod = !pod_addresses_.contains(flow.source);
-  return wanted && from_outside_the_pod && pod_addresses_.contains(flow.destination);
+  return desired && from_outside_the_pod && pod_addresses_.contains(flow.destination);
 }
 
 }  // namespace egress::router

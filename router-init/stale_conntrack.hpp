@@ -1,6 +1,6 @@
-// Which of the flows that the kernel tracks no longer go where the table sends them. The kernel
-// looks a flow up once, with its first packet, and goes on to that place for as long as packets
-// come; a changed table alone moves no flow. Pure.
+// Which conntrack entries are stale: their flows do not go where the ruleset sends new ones. The
+// kernel looks a flow up once, with its first packet, and its conntrack entry holds for as long as
+// packets come; a changed ruleset alone redirects no flow. Pure.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct Flow {
 };
 
 // Answers for many flows: a look-up costs the same however large the table is.
-class FlowJudge {
+class StaleConntrack {
  public:
   struct Target {
     IpAddress address;
@@ -40,16 +40,16 @@ class FlowJudge {
     bool operator==(const Target&) const = default;
   };
 
-  // `pod_addresses`: of the cluster interface, for which alone the table holds.
-  FlowJudge(const Translation& translation, const std::vector<IpAddress>& pod_addresses);
+  // `pod_addresses`: of the cluster interface; the ruleset translates what is sent to them.
+  StaleConntrack(const Translation& translation, const std::vector<IpAddress>& pod_addresses);
 
-  // Where the table sends a new flow; none where nothing takes it.
+  // Where the ruleset sends a new flow; none where nothing takes it.
   std::optional<Target> target_of(Family family, std::uint8_t protocol,
                                   std::optional<std::uint16_t> port) const;
 
   // Whether the flow goes elsewhere than a new one would. Never for a flow of others: what the pod
   // opened itself, what came for another address, what another table redirected.
-  bool has_moved(const Flow& flow) const;
+  bool contains(const Flow& flow) const;
 
  private:
   struct Range {
