@@ -16,12 +16,13 @@ class ShapeChecker {
 
   void check() {
     if (!workload_.is_egress()) return;
-    if (router_ != nullptr) {
-      router();
-      interface();
-    }
+    if (router_ != nullptr) interface();
     for (const auto& container : workload_.containers) {
-      if (container.program && *container.program != Program::router) main_container(container);
+      if (container.program == Program::router) {
+        router(container);
+      } else if (container.program) {
+        main_container(container);
+      }
     }
   }
 
@@ -30,17 +31,17 @@ class ShapeChecker {
     findings_.add({level, id, std::move(message), at, workload_.object->title()});
   }
 
-  void router() {
-    const auto& mode = router_->judgement.mode;
-    const Place at = router_->place_of("EGRESS_ROUTER_MODE");
-    const auto* const given = router_->variable("EGRESS_ROUTER_MODE");
-    const bool is_known = given != nullptr ? given->value.has_value() : router_->is_wholly_known;
+  void router(const Container& container) {
+    const auto& mode = container.judgement.mode;
+    const Place at = container.place_of("EGRESS_ROUTER_MODE");
+    const auto* const given = container.variable("EGRESS_ROUTER_MODE");
+    const bool is_known = given != nullptr ? given->value.has_value() : container.is_wholly_known;
     if (!is_known) return;
-    if (!router_->restarts && mode == "legacy") {
+    if (!container.restarts && mode == "legacy") {
       say(Level::error, "router-mode", at,
           "in mode legacy, which is the default, egress-router never ends: an init container needs "
           "EGRESS_ROUTER_MODE=init, http-proxy or dns-proxy");
-    } else if (router_->restarts && mode != "legacy" && mode != "unit-test") {
+    } else if (container.restarts && mode != "legacy" && mode != "unit-test") {
       say(Level::error, "router-mode", at,
           "in mode " + mode +
               " egress-router ends when it is done, and would be started again and "
@@ -58,9 +59,9 @@ class ShapeChecker {
               : "mode " + mode + " is for a pod with a container of " +
                     std::string(name_of(program)) + ", which this one has not");
     }
-    if (!router_->is_privileged() && !router_->adds_capability("NET_ADMIN") &&
+    if (!container.is_privileged() && !container.adds_capability("NET_ADMIN") &&
         mode != "unit-test") {
-      say(Level::error, "router-not-privileged", router_->place(),
+      say(Level::error, "router-not-privileged", container.place(),
           "egress-router needs securityContext.privileged: true: it makes interfaces, routes and "
           "rules");
     }
