@@ -6,17 +6,6 @@
 namespace egress::lint {
 namespace {
 
-std::string_view variable_text(const Container& container, std::string_view name) {
-  const auto* const found = container.variable(name);
-  return found != nullptr && found->value ? std::string_view(*found->value) : std::string_view();
-}
-
-Place place_of_source(const Container& router) {
-  const auto* const source = router.variable("EGRESS_SOURCE");
-  if (source == nullptr) return router.place();
-  return source->value_node != nullptr ? source->value_node->place : source->name_node->place;
-}
-
 // As many pods as may be there at once by what scales them.
 std::size_t most_replicas(const Workload& workload, const Manifests& manifests, Place& where) {
   if (const Node& replicas = (*workload.object)["spec"]["replicas"]) where = replicas.place;
@@ -37,11 +26,11 @@ std::size_t most_replicas(const Workload& workload, const Manifests& manifests, 
 
 void check_replicas(const Workload& workload, const Container& router, const Manifests& manifests,
                     Findings& findings) {
-  const bool is_numbered = variable_text(router, "EGRESS_SOURCE_ASSIGN") == "ordinal";
+  const bool is_numbered = router.text_of("EGRESS_SOURCE_ASSIGN") == "ordinal";
   if (is_numbered && workload.object->kind == "StatefulSet")
     return;  // judged by the program itself
-  const std::string source = escape(variable_text(router, "EGRESS_SOURCE"));
-  Place where = place_of_source(router);
+  const std::string source = escape(router.text_of("EGRESS_SOURCE"));
+  Place where = router.place_of("EGRESS_SOURCE");
   if (workload.object->kind == "DaemonSet") {
     findings.add({Level::error, "single-address-replicas",
                   "a DaemonSet has a pod on every node, and all of them would take " + source,
@@ -90,7 +79,7 @@ void check_addresses(const std::vector<Workload>& workloads, const Manifests& ma
       findings.add({Level::error, "address-in-two-workloads",
                     to_text(source) + " is also an address of " + other.title() + " (" +
                         escape(at.text->name()) + ":" + std::to_string(at.line) + ")",
-                    place_of_source(*router), workload.object->title()});
+                    router->place_of("EGRESS_SOURCE"), workload.object->title()});
     }
   }
 }

@@ -15,11 +15,17 @@ void check_objects(const Manifests& manifests, const std::vector<Workload>& work
 // fields.cpp: fields and values that Kubernetes drops or rejects, in one object.
 void check_fields(const Object& object, Findings& findings);
 
+// field_names.cpp: misspelled fields of pods and Services.
+void check_field_names(const Object& object, Findings& findings);
+
 // pod_shape.cpp: containers, modes, privileges and the interface of one pod.
-void check_pod_shape(const Workload& workload, const Manifests& manifests, Findings& findings);
+void check_pod_shape(const Workload& workload, Findings& findings);
 
 // containers.cpp: images, users, resources, mounts and probes of one pod's containers.
 void check_containers(const Workload& workload, Findings& findings);
+
+// probes.cpp: probes against the administrator's endpoint of the container.
+void check_probes(const Workload& workload, const Container& container, Findings& findings);
 
 // permissions.cpp: ServiceAccounts, SecurityContextConstraints, Roles and pod security levels.
 void check_permissions(const Workload& workload, const Manifests& manifests, Findings& findings);
@@ -31,6 +37,10 @@ void check_addresses(const std::vector<Workload>& workloads, const Manifests& ma
 // services.cpp: Services against what the pods behind them serve.
 void check_services(const std::vector<Workload>& workloads, const Manifests& manifests,
                     Findings& findings);
+
+// references.cpp: names of ConfigMaps, ServiceAccounts and the like that no given file has.
+void check_references(const std::vector<Workload>& workloads, const Manifests& manifests,
+                      Findings& findings);
 
 // policies.cpp: NetworkPolicies and PodDisruptionBudgets against the pods that they select.
 void check_policies(const std::vector<Workload>& workloads, const Manifests& manifests,

@@ -24,13 +24,16 @@ bool lint_deployment(Deployment files, Manifests& manifests, std::vector<Finding
   Findings findings;
   for (auto& file : files) manifests.read(std::move(file.name), std::move(file.text), findings);
   const auto workloads = find_workloads(manifests, findings);
-  for (const auto& object : manifests.objects()) check_fields(object, findings);
+  check_objects(manifests, workloads, findings);
+  check_references(workloads, manifests, findings);
   for (const auto& workload : workloads) {
-    check_pod_shape(workload, manifests, findings);
+    check_pod_shape(workload, findings);
+    check_containers(workload, findings);
     check_permissions(workload, manifests, findings);
   }
   check_addresses(workloads, manifests, findings);
   check_services(workloads, manifests, findings);
+  check_policies(workloads, manifests, findings);
   const auto kept = without_ignored(findings, manifests);
   all.insert(all.end(), kept.begin(), kept.end());
   return std::any_of(workloads.begin(), workloads.end(),

@@ -9,37 +9,20 @@ namespace {
 constexpr std::string_view kMacvlan = "pod.network.openshift.io/assign-macvlan";
 constexpr std::string_view kMultus = "k8s.v1.cni.cncf.io/networks";
 
-bool holds(const Node& list, std::string_view what) {
-  return std::any_of(list.items.begin(), list.items.end(),
-                     [&](const Node* one) { return one->text() == what; });
-}
-
-bool adds_capability(const Container& container, std::string_view capability) {
-  const Node& added = (*container.node)["securityContext"]["capabilities"]["add"];
-  return holds(added, capability) || holds(added, "ALL") ||
-         holds(added, "CAP_" + std::string(capability));
-}
-
-bool is_privileged(const Container& container) {
-  return (*container.node)["securityContext"]["privileged"].text() == "true";
-}
-
 class ShapeChecker {
  public:
-  ShapeChecker(const Workload& workload, const Manifests& manifests, Findings& findings)
-      : workload_(workload),
-        manifests_(manifests),
-        findings_(findings),
-        router_(workload.find(Program::router)) {}
+  ShapeChecker(const Workload& workload, Findings& findings)
+      : workload_(workload), findings_(findings), router_(workload.find(Program::router)) {}
 
   void check() {
     if (!workload_.is_egress()) return;
-    if (router_ != nullptr) {
-      router();
-      interface();
-    }
+    if (router_ != nullptr) interface();
     for (const auto& container : workload_.containers) {
-      if (container.program && *container.program != Program::router) main_container(container);
+      if (container.program == Program::router) {
+        router(container);
+      } else if (container.program) {
+        main_container(container);
+      }
     }
   }
 
@@ -48,23 +31,17 @@ class ShapeChecker {
     findings_.add({level, id, std::move(message), at, workload_.object->title()});
   }
 
-  static Place place_of(const Container& container, std::string_view variable) {
-    const auto* const found = container.variable(variable);
-    if (found == nullptr) return container.place();
-    return found->value_node != nullptr ? found->value_node->place : found->name_node->place;
-  }
-
-  void router() {
-    const auto& mode = router_->judgement.mode;
-    const Place at = place_of(*router_, "EGRESS_ROUTER_MODE");
-    const auto* const given = router_->variable("EGRESS_ROUTER_MODE");
-    const bool is_known = given != nullptr ? given->value.has_value() : router_->is_wholly_known;
+  void router(const Container& container) {
+    const auto& mode = container.judgement.mode;
+    const Place at = container.place_of("EGRESS_ROUTER_MODE");
+    const auto* const given = container.variable("EGRESS_ROUTER_MODE");
+    const bool is_known = given != nullptr ? given->value.has_value() : container.is_wholly_known;
     if (!is_known) return;
-    if (!router_->restarts && mode == "legacy") {
+    if (!container.restarts && mode == "legacy") {
       say(Level::error, "router-mode", at,
           "in mode legacy, which is the default, egress-router never ends: an init container needs "
           "EGRESS_ROUTER_MODE=init, http-proxy or dns-proxy");
-    } else if (router_->restarts && mode != "legacy" && mode != "unit-test") {
+    } else if (container.restarts && mode != "legacy" && mode != "unit-test") {
       say(Level::error, "router-mode", at,
           "in mode " + mode +
               " egress-router ends when it is done, and would be started again and "
@@ -82,9 +59,9 @@ class ShapeChecker {
               : "mode " + mode + " is for a pod with a container of " +
                     std::string(name_of(program)) + ", which this one has not");
     }
-    if (!is_privileged(*router_) && !adds_capability(*router_, "NET_ADMIN") &&
+    if (!container.is_privileged() && !container.adds_capability("NET_ADMIN") &&
         mode != "unit-test") {
-      say(Level::error, "router-not-privileged", router_->place(),
+      say(Level::error, "router-not-privileged", container.place(),
           "egress-router needs securityContext.privileged: true: it makes interfaces, routes and "
           "rules");
     }
@@ -106,22 +83,25 @@ class ShapeChecker {
       return;
     }
     if (const Node& networks = annotations[kMultus]) return multus(networks);
-    const bool sees_node = spec["hostPID"].text() == "true" ||
-                           router_->variable("EGRESS_HOST_NETNS") != nullptr || mounts_node_proc();
-    if (sees_node) return;
+    if (spec["hostPID"].text() == "true") return;
+    const auto netns = router_->text_of("EGRESS_HOST_NETNS");
+    if (!netns.empty() && router_->mount_of(netns) == nullptr) {
+      return say(Level::error, "no-interface", router_->place_of("EGRESS_HOST_NETNS"),
+                 "nothing is mounted in this container at " + escape(netns));
+    }
+    if (router_->variable("EGRESS_HOST_NETNS") != nullptr || mounts_node_proc()) return;
     say(Level::error, "no-interface", router_->place(),
-        "nothing gives this pod an interface to the outside: set hostPID: true on the pod (any "
-        "network), "
-        "the annotation " +
-            std::string(kMacvlan) + ": \"true\" (OpenShift SDN), or " + std::string(kMultus) +
+        "nothing gives this pod an interface on the external network: mount the node's /proc at "
+        "/host/proc and set EGRESS_HOST_NETNS=/host/proc/1/ns/net (any network plugin), or set the "
+        "annotation " +
+            std::string(kMacvlan) + ": \"true\" (OpenShift SDN) or " + std::string(kMultus) +
             " (Multus)");
   }
 
+  // Where egress-router looks for it without EGRESS_HOST_NETNS.
   bool mounts_node_proc() const {
-    const auto& volumes = (*workload_.spec)["volumes"].items;
-    return std::any_of(volumes.begin(), volumes.end(), [](const Node* volume) {
-      return (*volume)["hostPath"]["path"].text().starts_with("/proc");
-    });
+    const Node* const mount = router_->mount_of("/host/proc");
+    return mount != nullptr && workload_.volume((*mount)["name"].text()) != nullptr;
   }
 
   void multus(const Node& networks) {
@@ -136,12 +116,6 @@ class ShapeChecker {
               escape(interface) + ": set EGRESS_INTERFACE=net1, or write NETWORK@" +
               escape(interface));
     }
-    if (!manifests_.has("NetworkAttachmentDefinition") || text.find('[') != text.npos) return;
-    auto name = text.substr(0, std::min(text.find_first_of("@,"), text.size()));
-    name.remove_prefix(std::min(name.find('/') + 1, name.size()));
-    if (manifests_.find("NetworkAttachmentDefinition", name, *workload_.object) != nullptr) return;
-    say(Level::warning, "unknown-network", networks.place,
-        "no given file has NetworkAttachmentDefinition \"" + escape(name) + "\"");
   }
 
   void main_container(const Container& container) {
@@ -156,26 +130,39 @@ class ShapeChecker {
               " runs without egress-router as init container: what leaves has the pod's or the "
               "node's address");
     }
-    if (is_privileged(container)) {
-      say(Level::warning, "needless-privilege",
-          (*container.node)["securityContext"]["privileged"].place,
+    if (container.is_privileged()) {
+      say(Level::warning, "needless-privilege", container.security()["privileged"].place,
           name + " needs no privilege: leave privileged out");
     }
-    for (const auto& served : container.judgement.served) low_port(container, served);
+    for (const auto& served : container.judgement.served) {
+      low_port(container, served);
+      if (!served.for_clients) admin_port(container, served.ports.first);
+    }
+  }
+
+  // A default destination takes every port that the init container does not know to be the pod's.
+  void admin_port(const Container& container, std::uint16_t port) {
+    if (router_ == nullptr || !router_->judgement.serves_all_ports) return;
+    const auto& kept = router_->judgement.kept_ports;
+    if (std::find(kept.begin(), kept.end(), port) != kept.end()) return;
+    say(Level::error, "admin-port-redirected", container.place_of("EGRESS_ADMIN_LISTEN"),
+        "the default destination takes port " + std::to_string(port) +
+            ", so that an external host answers the probes: set EGRESS_ADMIN_LISTEN on " +
+            escape(router_->name()) + " too");
   }
 
   void low_port(const Container& container, const ServedPorts& served) {
     if (served.ports.first >= 1024) return;
     const Node& pod = (*workload_.spec)["securityContext"];
-    const Node& own = (*container.node)["securityContext"];
     const bool opened = router_ != nullptr && router_->judgement.mode == "dns-proxy";
     const auto& sysctls = pod["sysctls"].items;
     const bool by_sysctl = std::any_of(sysctls.begin(), sysctls.end(), [](const Node* one) {
       return (*one)["name"].text() == "net.ipv4.ip_unprivileged_port_start";
     });
-    const Node& user = own["runAsUser"] ? own["runAsUser"] : pod["runAsUser"];
-    const bool is_root = user.text() == "0" || is_privileged(container);
-    if (opened || by_sysctl || is_root || adds_capability(container, "NET_BIND_SERVICE")) return;
+    const bool is_root = workload_.security(container, "runAsUser").text() == "0";
+    const bool may_bind =
+        container.is_privileged() || container.adds_capability("NET_BIND_SERVICE");
+    if (opened || by_sysctl || is_root || may_bind) return;
     const Node* const table = served.line > 0 ? container.table() : nullptr;
     const Place at = table != nullptr ? place_in(*table, served.line, 1, 1) : container.place();
     say(Level::error, "low-port", at,
@@ -186,15 +173,14 @@ class ShapeChecker {
   }
 
   const Workload& workload_;
-  const Manifests& manifests_;
   Findings& findings_;
   const Container* const router_;
 };
 
 }  // namespace
 
-void check_pod_shape(const Workload& workload, const Manifests& manifests, Findings& findings) {
-  ShapeChecker(workload, manifests, findings).check();
+void check_pod_shape(const Workload& workload, Findings& findings) {
+  ShapeChecker(workload, findings).check();
 }
 
 }  // namespace egress::lint

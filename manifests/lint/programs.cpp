@@ -27,6 +27,7 @@ void judge_router(const Environment& environment, std::string_view host_name,
   for (const auto& source : config.all_sources()) judgement.sources.push_back(source.address);
   const auto& table = config.destinations;
   judgement.serves_all_ports = table.fallback.v4 || table.fallback.v6;
+  judgement.kept_ports = config.kept_ports;
   for (const auto& entry : table.entries)
     judgement.served.push_back({entry.protocol, entry.local, entry.line});
 }
@@ -53,10 +54,23 @@ std::string_view table_of(Program program) {
   return {};
 }
 
-std::optional<Program> program_called(std::string_view name) {
+std::string_view last_part(std::string_view name) {
   name = name.substr(0, name.find('@'));
   name.remove_prefix(std::min(name.find_last_of('/') + 1, name.size()));
-  name = name.substr(0, name.find(':'));
+  return name.substr(0, name.find(':'));
+}
+
+std::optional<Program> program_misspelled(std::string_view name) {
+  if (program_called(name)) return std::nullopt;
+  name = last_part(name);
+  const auto found = std::find_if(kPrograms.begin(), kPrograms.end(), [&](Program one) {
+    return edit_distance(name, name_of(one)) <= 2;
+  });
+  return found == kPrograms.end() ? std::nullopt : std::optional(*found);
+}
+
+std::optional<Program> program_called(std::string_view name) {
+  name = last_part(name);
   const auto found = std::find_if(kPrograms.begin(), kPrograms.end(),
                                   [&](Program one) { return name.ends_with(name_of(one)); });
   return found == kPrograms.end() ? std::nullopt : std::optional(*found);
@@ -73,12 +87,14 @@ Judgement judge(Program program, const Environment& environment, std::string_vie
     }
     case Program::http_proxy: {
       const auto config = http::parse_config(environment, judgement.diagnostics);
+      judgement.drain = config.deadlines.drain;
       add_listeners(config.listen, true, judgement);
       add_listeners(config.admin.listen, false, judgement);
       break;
     }
     case Program::dns_proxy: {
       const auto config = dns::parse_config(environment, judgement.diagnostics);
+      judgement.drain = config.drain;
       for (const auto& target : config.table.targets)
         judgement.served.push_back({target.protocol, target.local, target.line});
       add_listeners(config.admin.listen, false, judgement);

@@ -2,6 +2,7 @@
 // this project's programs meet: a manifest has containers of all of them.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ std::string_view table_of(Program program);
 // By the name of an executable or an image: registry, tag and digest do not matter, nor what stands
 // before the program's name ("ose-egress-router").
 std::optional<Program> program_called(std::string_view name);
+// The program whose name is one or two slips away from this one's; nothing where it is right.
+std::optional<Program> program_misspelled(std::string_view name);
 
 struct ServedPorts {
   Protocol protocol = Protocol::tcp;
@@ -37,6 +40,8 @@ struct Judgement {
   std::string mode;                // of the router: "init", "http-proxy"
   bool serves_all_ports = false;   // an address alone in the router's table
   std::vector<ServedPorts> served;
+  std::vector<std::uint16_t> kept_ports;  // that the router's default destination leaves alone
+  std::chrono::milliseconds drain{0};     // from SIGTERM to the end
 };
 
 // `host_name` as the pod has it.

@@ -74,6 +74,35 @@ bool has_only_ours(const Workload& workload) {
       });
 }
 
+// How far beyond the cluster a Service reaches, and whom it shows the administrator's port.
+void check_exposure(const Object& service, const Workload& workload, Findings& findings) {
+  const Node& type = service["spec"]["type"];
+  if (type.text() == "LoadBalancer" || type.text() == "NodePort") {
+    findings.add({Level::warning, "exposed-service",
+                  "hosts outside the cluster can use the router: expected ClusterIP, which is the "
+                  "default",
+                  type.place, service.title()});
+  }
+  const Node* admin = nullptr;
+  bool is_for_clients = false;
+  for (const Node* port : service["spec"]["ports"].items) {
+    const auto found = target_of(*port, workload);
+    if (!found) continue;
+    for (const auto& container : workload.containers) {
+      for (const auto& served : container.judgement.served) {
+        if (served.protocol != found->protocol || !served.ports.contains(found->number)) continue;
+        if (served.for_clients) is_for_clients = true;
+        if (!served.for_clients) admin = port;
+      }
+    }
+  }
+  if (admin == nullptr || !is_for_clients) return;
+  findings.add({Level::warning, "admin-in-service",
+                "clients of this Service reach the administrator's port too: give monitoring a "
+                "Service of its own",
+                admin->place, service.title()});
+}
+
 void check_ports(const Object& service, const Workload& workload, std::vector<Port>& reached,
                  Findings& findings) {
   for (const Node* port : service["spec"]["ports"].items) {
@@ -133,6 +162,7 @@ void check_services(const std::vector<Workload>& workloads, const Manifests& man
       is_reached = true;
       by_address = by_address || service["spec"]["clusterIP"].text() == "None";
       check_ports(service, workload, reached, findings);
+      check_exposure(service, workload, findings);
     }
     if (is_reached && !by_address && is_known(workload)) check_entries(workload, reached, findings);
     is_any_unreached = is_any_unreached || (workload.is_egress() && !is_reached);
@@ -141,8 +171,9 @@ void check_services(const std::vector<Workload>& workloads, const Manifests& man
     const Node& selector = service["spec"]["selector"];
     if (service.kind != "Service" || !is_any_unreached || !selector || used.contains(&service))
       continue;
-    findings.add({Level::warning, "service-selects-nothing",
-                  "no pod of the given files has these labels", selector.place, service.title()});
+    findings.add({Level::error, "service-selects-nothing",
+                  "no pod of the given files has these labels, and a router has no Service",
+                  selector.place, service.title()});
   }
 }
 

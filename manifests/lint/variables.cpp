@@ -57,22 +57,14 @@ class Resolver {
     findings_->add({level, id, std::move(message), place, workload_.object->title()});
   }
 
-  const Object* config_map(const Node& reference, std::string_view kind) {
-    const Node& name = reference["name"];
-    const Object* const found = manifests_.find(kind, name.text(), *workload_.object);
-    if (found == nullptr && reference["optional"].text() != "true") {
-      say(Level::note, "missing-config-map",
-          "no given file has " + std::string(kind) + " \"" + escape(name.text()) +
-              "\", so what it holds is not judged",
-          name.place.text != nullptr ? name.place : container_.place());
-    }
-    return found;
+  const Object* config_map(const Node& reference) const {
+    return manifests_.find("ConfigMap", reference["name"].text(), *workload_.object);
   }
 
   void take_all(const Node& source) {
     const bool is_secret = static_cast<bool>(source["secretRef"]);
     const Node& reference = source[is_secret ? "secretRef" : "configMapRef"];
-    const Object* const found = is_secret ? nullptr : config_map(reference, "ConfigMap");
+    const Object* const found = is_secret ? nullptr : config_map(reference);
     if (found == nullptr) {
       container_.is_wholly_known = false;
       return;
@@ -104,13 +96,14 @@ class Resolver {
       }
       taken.value_node = value ? &value : nullptr;
       taken.value = with_parameters(std::string(value.text()));
+      if (taken.value) taken.value = expanded(*taken.value);
     }
     put(std::move(taken));
   }
 
   void take_from(const Node& source, ContainerVariable& taken) {
     if (const Node& reference = source["configMapKeyRef"]) {
-      const Object* const found = config_map(reference, "ConfigMap");
+      const Object* const found = config_map(reference);
       if (found == nullptr) return;
       const Node& value = (*found)["data"][reference["key"].text()];
       if (!value) {
@@ -149,6 +142,29 @@ class Resolver {
     container_.variables.push_back(std::move(variable));
   }
 
+  // $(NAME) of a variable that stands before; $$ is one $. Nothing where that one's value is
+  // unknown.
+  std::optional<std::string> expanded(std::string_view value) const {
+    std::string text;
+    while (!value.empty()) {
+      const auto end = value.find(')');
+      if (value.starts_with("$$")) {
+        text += '$';
+        value.remove_prefix(2);
+      } else if (value.starts_with("$(") && end != value.npos &&
+                 container_.variable(value.substr(2, end - 2)) != nullptr) {
+        const auto& known = container_.variable(value.substr(2, end - 2))->value;
+        if (!known) return std::nullopt;
+        text += *known;
+        value.remove_prefix(end + 1);
+      } else {
+        text += value.front();
+        value.remove_prefix(1);
+      }
+    }
+    return text;
+  }
+
   // ${PARAMETER} of OpenShift's Template.
   std::optional<std::string> with_parameters(std::string value) {
     const Node* const parameters = workload_.object->template_parameters;
@@ -171,12 +187,7 @@ class Resolver {
     const Place place =
         variable.value_node != nullptr ? variable.value_node->place : variable.name_node->place;
     variable.value.reset();
-    const Node* mount = nullptr;
-    for (const Node* one : (*container_.node)["volumeMounts"].items) {
-      const auto at = (*one)["mountPath"].text();
-      const bool below = path.starts_with(at) && (at.ends_with('/') || path[at.size()] == '/');
-      if (!at.empty() && (below || path == at)) mount = one;
-    }
+    const Node* const mount = container_.mount_of(path);
     if (mount == nullptr) {
       say(Level::error, "file-not-mounted",
           "nothing is mounted in this container at " + escape(path), place);
@@ -185,7 +196,7 @@ class Resolver {
     const Node* const volume = volume_of(*mount);
     if (volume == nullptr || !(*volume)["configMap"]) return;
     const Node& source = (*volume)["configMap"];
-    const Object* const found = config_map(source, "ConfigMap");
+    const Object* const found = config_map(source);
     if (found == nullptr) return;
     auto key = path.substr((*mount)["mountPath"].text().size());
     if (const auto sub_path = (*mount)["subPath"].text(); !sub_path.empty()) key = sub_path;
@@ -207,12 +218,7 @@ class Resolver {
 
   const Node* volume_of(const Node& mount) {
     const Node& name = mount["name"];
-    for (const Node* volume : (*workload_.spec)["volumes"].items) {
-      if ((*volume)["name"].text() == name.text()) return volume;
-    }
-    for (const Node* claim : (*workload_.object)["spec"]["volumeClaimTemplates"].items) {
-      if ((*claim)["metadata"]["name"].text() == name.text()) return claim;
-    }
+    if (const Node* const found = workload_.volume(name.text())) return found;
     say(Level::error, "missing-volume", "the pod has no volume \"" + escape(name.text()) + "\"",
         name.place.text != nullptr ? name.place : mount.place);
     return nullptr;

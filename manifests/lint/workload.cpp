@@ -11,19 +11,6 @@ namespace {
 
 constexpr std::size_t kMostReplicas = 64;  // judged one by one, as many as a source list is long
 
-// Where the pod's template is, by kind; null where the kind makes no pods.
-const Node* pod_of(const Object& object) {
-  const auto is = [&](std::initializer_list<std::string_view> kinds) {
-    return std::find(kinds.begin(), kinds.end(), object.kind) != kinds.end();
-  };
-  if (is({"Pod"})) return object.root;
-  if (is({"CronJob"})) return &object["spec"]["jobTemplate"]["spec"]["template"];
-  if (is({"ReplicationController", "ReplicaSet", "Deployment", "DeploymentConfig", "StatefulSet",
-          "DaemonSet", "Job"}))
-    return &object["spec"]["template"];
-  return nullptr;
-}
-
 std::optional<std::size_t> number(std::string_view text) {
   std::size_t value = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -40,7 +27,9 @@ std::optional<Program> program_of(const Container& container) {
     const std::string table(table_of(program));
     if (container.variable(table) || container.variable(table + "_FILE")) return program;
   }
-  if (container.variable("EGRESS_SOURCE") || container.variable("EGRESS_ROUTER_MODE"))
+  // An application may want to know EGRESS_SOURCE; the gateway is of use to a router alone.
+  if (container.variable("EGRESS_ROUTER_MODE") ||
+      (container.variable("EGRESS_SOURCE") && container.variable("EGRESS_GATEWAY")))
     return Program::router;
   return std::nullopt;
 }
@@ -93,6 +82,36 @@ const ContainerVariable* Container::variable(std::string_view name) const {
   return found == variables.rend() ? nullptr : &*found;
 }
 
+std::string_view Container::text_of(std::string_view name) const {
+  const auto* const found = variable(name);
+  return found != nullptr && found->value ? std::string_view(*found->value) : std::string_view();
+}
+
+Place Container::place_of(std::string_view name) const {
+  const auto* const found = variable(name);
+  if (found == nullptr) return place();
+  return found->value_node != nullptr ? found->value_node->place : found->name_node->place;
+}
+
+bool Container::adds_capability(std::string_view capability) const {
+  const auto& added = security()["capabilities"]["add"].items;
+  return std::any_of(added.begin(), added.end(), [&](const Node* one) {
+    auto text = one->text();
+    if (text.starts_with("CAP_")) text.remove_prefix(4);
+    return text == capability || text == "ALL";
+  });
+}
+
+const Node* Container::mount_of(std::string_view path) const {
+  const Node* found = nullptr;
+  for (const Node* mount : (*node)["volumeMounts"].items) {
+    const auto at = (*mount)["mountPath"].text();
+    if (at.empty() || !path.starts_with(at)) continue;
+    if (path.size() == at.size() || at.ends_with('/') || path[at.size()] == '/') found = mount;
+  }
+  return found;
+}
+
 Place Container::place() const {
   const Node& name = (*node)["name"];
   return name ? name.place : node->place;
@@ -112,6 +131,21 @@ const Container* Workload::find(Program program) const {
   return found == containers.end() ? nullptr : &*found;
 }
 
+const Node* Workload::volume(std::string_view name) const {
+  for (const Node* one : (*spec)["volumes"].items) {
+    if ((*one)["name"].text() == name) return one;
+  }
+  for (const Node* claim : (*object)["spec"]["volumeClaimTemplates"].items) {
+    if ((*claim)["metadata"]["name"].text() == name) return claim;
+  }
+  return nullptr;
+}
+
+const Node& Workload::security(const Container& container, std::string_view field) const {
+  const Node& own = container.security()[field];
+  return own ? own : (*spec)["securityContext"][field];
+}
+
 bool Workload::is_egress() const {
   return std::any_of(containers.begin(), containers.end(),
                      [](const Container& one) { return one.program.has_value(); });
@@ -128,6 +162,18 @@ std::string_view Workload::service_account() const {
     if (const auto name = (*spec)[key].text(); !name.empty()) return name;
   }
   return "default";
+}
+
+const Node* pod_of(const Object& object) {
+  const auto is = [&](std::initializer_list<std::string_view> kinds) {
+    return std::find(kinds.begin(), kinds.end(), object.kind) != kinds.end();
+  };
+  if (is({"Pod"})) return object.root;
+  if (is({"CronJob"})) return &object["spec"]["jobTemplate"]["spec"]["template"];
+  if (is({"ReplicationController", "ReplicaSet", "Deployment", "DeploymentConfig", "StatefulSet",
+          "DaemonSet", "Job"}))
+    return &object["spec"]["template"];
+  return nullptr;
 }
 
 std::vector<Workload> find_workloads(const Manifests& manifests, Findings& findings) {
