@@ -74,7 +74,8 @@ SniOutcome Tunnel::judge_hello() {
     case ClientHelloReader::Status::complete: break;
   }
   const auto& name = hello_->server_name();
-  if (name == host_) return SniOutcome::match;
+  if (!name.empty() && policy_->complete(Host::of_name(name)).name() == host_)
+    return SniOutcome::match;
   record_.server_name = name;
   const auto rule = name.empty() ? RuleMatch{} : policy_->decide_name(name);
   if (rule && rule.verdict == Verdict::deny) return SniOutcome::denied;
