@@ -39,6 +39,9 @@ using HostResult = boost::system::result<T, HostError>;
 // the error where there is one.
 HostResult<std::string> parse_host_name(std::string_view text);
 
+// Whether a canonical name has no dot: one that only a search list could complete.
+constexpr bool is_single_label(std::string_view name) { return name.find('.') == name.npos; }
+
 // An address, or a name in canonical spelling. Default: 0.0.0.0.
 class Host {
  public:

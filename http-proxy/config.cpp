@@ -24,9 +24,13 @@ constexpr std::array kVariables{
     Variable{"EGRESS_HTTP_PROXY_CONNECT_PORTS", "(any)",
              "ports that CONNECT may ask for, such as 443,8000-8099"},
     Variable{"EGRESS_HTTP_PROXY_DANGEROUS_ADDRESSES", "refuse",
-             "refuse: loopback, link-local, multicast and the pod's own addresses are denied "
-             "unless a rule names "
-             "them; allow: the rules alone decide"},
+             "refuse: special-purpose addresses (loopback, link-local, cloud metadata, multicast "
+             "and others) and the pod's own addresses are denied unless a rule names them; allow: "
+             "the rules alone decide"},
+    Variable{
+        "EGRESS_HTTP_PROXY_APPEND_DOMAIN", "",
+        "domain appended to names without a dot before they are evaluated and resolved; empty: "
+        "such names are denied (403) unless /etc/hosts has them"},
     Variable{"EGRESS_HTTP_PROXY_SNI", "check",
              "TLS server name in tunnels: check: log and count one that is denied or differs from "
              "CONNECT's name; enforce: close the tunnel; off"},
@@ -136,10 +140,11 @@ class ConfigParser {
     settings_.choice<Enforcement>("EGRESS_HTTP_PROXY_ENFORCE",
                                   {{"on", Enforcement::on}, {"off", Enforcement::report_only}},
                                   config_.policy.enforcement);
-    settings_.choice<DangerousAddresses>(
+    settings_.choice<SpecialAddresses>(
         "EGRESS_HTTP_PROXY_DANGEROUS_ADDRESSES",
-        {{"refuse", DangerousAddresses::refuse}, {"allow", DangerousAddresses::allow}},
-        config_.policy.dangerous);
+        {{"refuse", SpecialAddresses::restrict}, {"allow", SpecialAddresses::allow}},
+        config_.policy.special);
+    parse_append_domain();
     settings_.port_ranges("EGRESS_HTTP_PROXY_CONNECT_PORTS", config_.policy.connect_ports);
     settings_.choice<SniCheck>(
         "EGRESS_HTTP_PROXY_SNI",
@@ -155,6 +160,20 @@ class ConfigParser {
     if (!config_.pseudonym.empty() && !is_token(config_.pseudonym)) {
       error("EGRESS_HTTP_PROXY_VIA", config_.pseudonym,
             "a name of letters, digits, \"-\", \".\" and \"_\"");
+    }
+  }
+
+  void parse_append_domain() {
+    constexpr std::string_view kName = "EGRESS_HTTP_PROXY_APPEND_DOMAIN";
+    std::string text;
+    settings_.text(kName, text);
+    if (text.empty()) return;
+    // Squid's append_domain begins with a dot.
+    auto domain = parse_host_name(std::string_view(text).substr(text.starts_with('.') ? 1 : 0));
+    if (domain) {
+      config_.policy.append_domain = std::move(*domain);
+    } else {
+      error(kName, text, "a domain such as team.svc.cluster.local");
     }
   }
 

@@ -60,7 +60,7 @@ struct HttpProxyConfig {
   std::vector<ListenAddress> listen;         // default :8080
   AdminSettings admin;                       // default :9180
   std::string egress_interface{"macvlan0"};  // no listener serves what arrives by it
-  // Without own_addresses and own_listeners, which the program adds.
+  // Without `local`, which add_local_side fills.
   PolicyOptions policy;
   SniCheck sni = SniCheck::check;
   ForwardedFor forwarded_for = ForwardedFor::off;

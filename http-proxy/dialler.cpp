@@ -4,10 +4,14 @@
 #include <utility>
 
 #include "common/net/connect.hpp"
+#include "common/net/destination.hpp"
 
 namespace egress::http {
 
 namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
 
 namespace {
 
@@ -32,20 +36,43 @@ Failure to_failure(const std::vector<net::FailedAttempt>& failed) {
 
 }  // namespace
 
-awaitable<Outcome<std::vector<IpAddress>>> resolve(net::Resolver& resolver,
-                                                   const std::string& name) {
+Result<void> add_local_side(HttpProxyConfig& config) {
+  auto listeners = config.listen;
+  listeners.insert(listeners.end(), config.admin.listen.begin(), config.admin.listen.end());
+  auto local = net::read_local_side(std::move(listeners));
+  if (!local) return local.error();
+  config.policy.local = std::move(*local);
+  return {};
+}
+
+awaitable<Evaluation> evaluate(net::Resolver& resolver, const Policy& policy, Question question) {
+  Evaluation evaluation{policy.decide(question), {}, {}};
+  if (evaluation.decision.next != Next::resolve) co_return evaluation;
+  const auto& name = question.host.name();
+  const auto before = Clock::now();
   auto resolution = resolver.cached(name);
+  if (!resolution && is_single_label(name)) {
+    evaluation.decision = Policy::deny_single_label();
+    co_return evaluation;
+  }
   if (!resolution) resolution = co_await resolver.resolve(name);
+  evaluation.resolve = duration_cast<milliseconds>(Clock::now() - before);
   switch (resolution->status) {
     case net::ResolveStatus::ok:
-    case net::ResolveStatus::not_found: co_return std::move(resolution->addresses);
+    case net::ResolveStatus::not_found:
+      evaluation.decision = policy.decide(question, resolution->addresses);
+      break;
     case net::ResolveStatus::timeout:
-      co_return gateway_failure(504, ProxyError::dns_timeout,
-                                "DNS did not say in time where " + name + " is.");
-    case net::ResolveStatus::failed: break;
+    case net::ResolveStatus::cancelled:
+      evaluation.failure = gateway_failure(504, ProxyError::dns_timeout,
+                                           "DNS did not say in time where " + name + " is.");
+      break;
+    case net::ResolveStatus::failed:
+      evaluation.failure =
+          gateway_failure(502, ProxyError::dns_error,
+                          "DNS could not say where " + name + " is: its servers failed.");
   }
-  co_return gateway_failure(502, ProxyError::dns_error,
-                            "DNS could not say where " + name + " is: its servers failed.");
+  co_return evaluation;
 }
 
 awaitable<Outcome<Upstream>> dial(DialRequest request) {

@@ -1,10 +1,11 @@
-// From a name to addresses, and from admitted addresses to a connection: the two waits between a
-// decision and an upstream, with their failures as a client is told of them. Judges no address and
-// adds none.
+// From a request's host to a connection: the evaluation, which --explain shares with the running
+// proxy, and the dial, with their failures as a client is told of them. Adds no address to those
+// that the policy admits.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "common/net/resolver.hpp"
@@ -14,10 +15,21 @@
 
 namespace egress::http {
 
-// All addresses of both families; none where the name does not exist. Failures: 502 dns_error, 504
-// dns_timeout.
-awaitable<Outcome<std::vector<IpAddress>>> resolve(net::Resolver& resolver,
-                                                   const std::string& name);
+// Fills config.policy.local: the addresses of this pod, and the listeners of the configuration.
+// Errors: those of net::read_local_side.
+Result<void> add_local_side(HttpProxyConfig& config);
+
+struct Evaluation {
+  Decision decision;  // to deny or to connect
+  // DNS failed, so that nothing could be decided: 502 dns_error, 504 dns_timeout.
+  std::optional<Failure> failure;
+  std::optional<std::chrono::milliseconds> resolve;  // time taken; empty where nothing was resolved
+};
+
+// Both phases of Policy::decide, and between them the addresses of the name, of both families.
+// `question.host` as Policy::complete returns it; both references must outlive the coroutine.
+// Cancellation ends the wait for DNS.
+awaitable<Evaluation> evaluate(net::Resolver& resolver, const Policy& policy, Question question);
 
 struct DialRequest {
   std::span<const IpAddress> addresses;
@@ -25,7 +37,7 @@ struct DialRequest {
   std::chrono::milliseconds deadline;  // for all of them together
 };
 
-// To one of the addresses (RFC 8305). Failures: 502, 503, 504.
+// To one of the addresses (RFC 8305). Failures: 502, 503, 504. Cancellation ends all attempts.
 awaitable<Outcome<Upstream>> dial(DialRequest request);
 
 }  // namespace egress::http

@@ -1,6 +1,9 @@
 #include "http-proxy/explain.hpp"
 
-#include "common/net/system_resolver.hpp"
+#include <boost/asio/co_spawn.hpp>
+#include <utility>
+
+#include "http-proxy/dialler.hpp"
 #include "http-proxy/request_target.hpp"
 
 namespace egress::http {
@@ -19,26 +22,46 @@ std::string describe_open_question(const Policy& policy, const std::string& name
          "own\n";
 }
 
+// On a loop of its own.
+Evaluation evaluate_blocking(net::Resolver& resolver, boost::asio::io_context& io,
+                             const Policy& policy, const Question& question) {
+  Evaluation evaluation;
+  boost::asio::co_spawn(io, evaluate(resolver, policy, question),
+                        [&](const std::exception_ptr& failure, Evaluation result) {
+                          if (failure) std::rethrow_exception(failure);
+                          evaluation = std::move(result);
+                          io.stop();
+                        });
+  io.run();
+  return evaluation;
+}
+
 }  // namespace
 
-boost::system::result<Explanation, std::string> explain(const HttpProxyConfig& config,
+boost::system::result<Explanation, std::string> explain(HttpProxyConfig config,
                                                         std::string_view asked_for,
                                                         Resolving resolving) {
   const bool is_url = asked_for.find("://") != asked_for.npos;
   const auto method = is_url ? Method::get : Method::connect;
   const auto target = parse_request_target(method, asked_for);
   if (!target) return target.error().text;
+  if (const auto added = add_local_side(config); !added) return added.error().cause;
   const Policy policy(config.rules, config.policy);
-  const Question question{target->authority.host, target->authority.port,
-                          is_url ? Access::forward : Access::tunnel};
-  auto decision = policy.decide(question);
-  if (decision.next == Next::resolve && resolving == Resolving::not_asked) {
-    const auto& name = question.host.name();
-    const auto match = policy.decide_name(name);
-    return Explanation{match ? match.verdict : Verdict::deny, describe_open_question(policy, name)};
+  const auto host = policy.complete(target->authority.host);
+  const Question question{host, target->authority.port, is_url ? Access::forward : Access::tunnel};
+  // Of a name with one label, only /etc/hosts is asked.
+  const bool asks_dns = host.is_name() && !is_single_label(host.name());
+  if (asks_dns && resolving == Resolving::not_asked &&
+      policy.decide(question).next == Next::resolve) {
+    const auto match = policy.decide_name(host.name());
+    return Explanation{match ? match.verdict : Verdict::deny,
+                       describe_open_question(policy, host.name())};
   }
-  if (decision.next == Next::resolve)
-    decision = policy.decide(question, net::resolve_by_system(question.host.name()));
+  boost::asio::io_context io{1};
+  auto resolver = net::Resolver::make(io, net::resolver_options(config.dns));
+  if (!resolver) return resolver.error().cause;
+  const auto [decision, failure, time] = evaluate_blocking(*resolver, io, policy, question);
+  if (failure) return Explanation{Verdict::deny, failure->text + "\n"};
   std::string text = explain(decision, policy) + "\n";
   for (const auto& address : decision.admitted) text += "  connects to " + to_text(address) + "\n";
   return Explanation{decision.verdict, std::move(text)};

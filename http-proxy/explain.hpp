@@ -1,5 +1,6 @@
-// Answers --explain: what the rules decide for one request, in words. Opens nothing; asks DNS only
-// where it is told to.
+// Answers --explain: what the running proxy decides for one request, in words, by the same code.
+// The pod's addresses and /etc/hosts are those of the machine that this runs on. Opens no listener;
+// asks DNS only where it is told to.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -20,7 +21,7 @@ struct Explanation {
 
 // `asked_for` is a URL of http, or HOST:PORT, which a client would CONNECT to. Errors: what is
 // wrong with it, in a sentence.
-boost::system::result<Explanation, std::string> explain(const HttpProxyConfig& config,
+boost::system::result<Explanation, std::string> explain(HttpProxyConfig config,
                                                         std::string_view asked_for,
                                                         Resolving resolving);
 

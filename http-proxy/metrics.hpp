@@ -42,7 +42,6 @@ class Metrics {
   static void append_to(net::MetricsText& out, std::span<const Metrics* const> threads);
 
  private:
-  static constexpr std::size_t kReasons = static_cast<std::size_t>(Reason::no_address) + 1;
   static constexpr std::size_t kErrors =
       static_cast<std::size_t>(ProxyError::proxy_loop_detected) + 1;
   static constexpr std::size_t kOutcomes = static_cast<std::size_t>(SniOutcome::malformed) + 1;

@@ -3,35 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "http-proxy/embedded_ipv4.hpp"
+#include "common/embedded_ipv4.hpp"
 
 namespace egress::http {
 namespace {
-
-// A range that is refused unless a rule names it: an address rule at least as long as the range.
-struct Danger {
-  Reason reason;
-  std::uint8_t range_length;
-};
-
-std::optional<Danger> danger_of(const IpAddress& address) {
-  const auto length = [&address](int v4, int v6) {
-    return static_cast<std::uint8_t>(address.is_v4() ? v4 : v6);
-  };
-  if (address.is_unspecified() || (address.is_v4() && address.bytes()[0] == 0)) {
-    return Danger{Reason::unspecified,
-                  length(8, 128)};  // RFC 1122 §3.2.1.3: 0.0.0.0/8 is "this network"
-  }
-  if (address.is_loopback()) return Danger{Reason::loopback, length(8, 128)};
-  if (address.is_link_local()) return Danger{Reason::link_local, length(16, 10)};
-  if (address.is_multicast()) return Danger{Reason::multicast, length(4, 8)};
-  if (address.is_broadcast()) return Danger{Reason::broadcast, 32};
-  return std::nullopt;
-}
-
-bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
 
 // What the address says itself and what the IPv4 address inside says.
 struct Forms {
@@ -55,23 +30,6 @@ RuleMatch find_address(const RuleIndex& index, const Forms& forms) {
   return forms.inner ? first_of(outer, index.find_address(*forms.inner, {0, 0})) : outer;
 }
 
-bool is_named(const RuleIndex& index, const IpAddress& address, std::uint8_t least) {
-  const auto match = index.find_address(address, {least, least});
-  return match && match.verdict == Verdict::allow;
-}
-
-bool is_listener(const PolicyOptions& options, const IpAddress& address, std::uint16_t port) {
-  const bool own =
-      contains(options.own_addresses, address) || address.is_loopback() || address.is_unspecified();
-  return std::any_of(
-      options.own_listeners.begin(), options.own_listeners.end(), [&](const ListenAddress& listen) {
-        if (listen.port != port) return false;
-        return listen.address
-                   ? *listen.address == address || (own && listen.address->is_unspecified())
-                   : own;
-      });
-}
-
 }  // namespace
 
 Policy::Policy(RuleTable table, PolicyOptions options)
@@ -84,12 +42,25 @@ const Rule* Policy::rule_at(std::size_t line) const {
   return found != table_.rules.end() && found->line == line ? &*found : nullptr;
 }
 
+Host Policy::complete(Host host) const {
+  if (host.is_address() || options_.append_domain.empty() || !is_single_label(host.name()))
+    return host;
+  return Host::of_name(host.name() + "." + options_.append_domain);
+}
+
+Decision Policy::deny_single_label() {
+  Decision decision;
+  decision.reason = Reason::single_label;
+  return decision;
+}
+
 RuleMatch Policy::decide_name(std::string_view canonical_name) const {
-  return first_of(index_.find_name(canonical_name), index_.everything());
+  return name_match(complete(Host::of_name(std::string(canonical_name))));
 }
 
 RuleMatch Policy::name_match(const Host& host) const {
-  return host.is_name() ? decide_name(host.name()) : index_.everything();
+  return host.is_name() ? first_of(index_.find_name(host.name()), index_.everything())
+                        : index_.everything();
 }
 
 bool Policy::may_use_port(const Question& question) const {
@@ -98,26 +69,13 @@ bool Policy::may_use_port(const Question& question) const {
                      [&](const PortRange& range) { return range.contains(question.port); });
 }
 
-std::optional<Reason> Policy::guard(const IpAddress& address, std::uint16_t port) const {
-  if (options_.dangerous == DangerousAddresses::allow) return std::nullopt;
-  const Forms forms(address);
-  const bool names_embedding =
-      forms.embedding != Embedding::none && is_named(index_, forms.outer, forms.range_length);
-  for (const auto& form : {std::optional(forms.outer), forms.inner}) {
-    if (!form) continue;
-    if (is_listener(options_, *form, port)) return Reason::own_listener;
-    if (names_embedding) continue;
-    const auto danger = danger_of(*form);
-    if (danger && !is_named(index_, *form, danger->range_length)) return danger->reason;
-    if (contains(options_.own_addresses, *form) &&
-        !is_named(index_, *form, address_bits(form->family()))) {
-      return Reason::own_address;
-    }
-  }
-  if (forms.embedding == Embedding::compatible && !names_embedding) return Reason::ipv4_compatible;
-  const bool unclear = forms.embedding != Embedding::none && !forms.inner;
-  if (unclear && !names_embedding) return Reason::unclear_embedding;
-  return std::nullopt;
+std::optional<Restriction> Policy::restriction(const Endpoint& endpoint) const {
+  if (options_.special == SpecialAddresses::allow) return std::nullopt;
+  return find_restriction(
+      endpoint, options_.local, [this](const IpAddress& address, std::uint8_t min_length) {
+        const auto match = index_.find_address(address, {min_length, min_length});
+        return match && match.verdict == Verdict::allow;
+      });
 }
 
 // A denial that is about the address counts for all answers, an admission for its own; what no
@@ -136,7 +94,8 @@ Policy::Judgement Policy::judge(const IpAddress& address, std::uint16_t port,
   const auto match = first_of(by_name, by_address);
   if (!match) return {Verdict::deny, Reason::no_rule, 0, address};
   if (match.verdict == Verdict::allow) {
-    if (const auto danger = guard(address, port)) return {Verdict::deny, *danger, 0, address};
+    if (const auto restricted = restriction({address, port}))
+      return {Verdict::deny, reason_of(*restricted), 0, address};
   }
   const bool is_about_address = by_address && by_address.line == match.line;
   return {match.verdict, is_about_address ? Reason::address_rule : Reason::name_rule, match.line,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/destination_policy.hpp"
 #include "common/host.hpp"
 #include "common/port.hpp"
 #include "http-proxy/failure.hpp"
@@ -19,33 +20,36 @@
 namespace egress::http {
 
 enum class Enforcement : std::uint8_t { on, report_only };
-enum class DangerousAddresses : std::uint8_t { refuse, allow };
+enum class SpecialAddresses : std::uint8_t { restrict, allow };
 enum class Access : std::uint8_t { forward, tunnel };  // plain requests; CONNECT
 
 struct PolicyOptions {
   Enforcement enforcement = Enforcement::on;
-  DangerousAddresses dangerous = DangerousAddresses::refuse;
-  std::vector<PortRange> connect_ports;      // empty: any
-  std::vector<IpAddress> own_addresses;      // of the pod, and EGRESS_SOURCE where it is known
-  std::vector<ListenAddress> own_listeners;  // proxy and admin endpoint
+  SpecialAddresses special = SpecialAddresses::restrict;
+  std::vector<PortRange> connect_ports;  // empty: any
+  LocalSide local;                       // see add_local_side
+  std::string append_domain;             // canonical; to names of one label; empty: to none
+
+  bool operator==(const PolicyOptions&) const = default;
 };
 
+// From `restricted` on, each Restriction in turn.
 enum class Reason : std::uint8_t {
   name_rule,     // a rule about the name, or "*"
   address_rule,  // a rule about an address
   no_rule,       // none matches
   connect_port,  // not one of EGRESS_HTTP_PROXY_CONNECT_PORTS
-  loopback,
-  link_local,
-  unspecified,
-  multicast,
-  broadcast,
-  ipv4_compatible,    // ::a.b.c.d
-  unclear_embedding,  // within 64:ff9b:1::/48, the IPv4 address inside cannot be told
-  own_address,
-  own_listener,  // a loop
+  single_label,  // only a search list could complete the name
   no_address,    // the name resolved to nothing
+  restricted,
 };
+inline constexpr std::size_t kReasons =
+    static_cast<std::size_t>(Reason::restricted) + kRestrictions;
+constexpr Reason reason_of(Restriction restriction) {
+  return static_cast<Reason>(static_cast<std::size_t>(Reason::restricted) +
+                             static_cast<std::size_t>(restriction));
+}
+std::optional<Restriction> restriction_of(Reason reason);
 std::string_view to_text(Reason reason);  // "address_rule": for logs and metrics
 
 enum class Next : std::uint8_t {
@@ -80,11 +84,17 @@ class Policy {
   // let it pass (so that denied names cause no DNS question), and else to be resolved.
   Decision decide(const Question& question) const;
 
-  // By the answers for a name. Each is judged alone; if a rule or the guard denies one, all are
-  // denied; else those allowed are admitted. No answers: denied, no_address.
+  // By the answers for a name. Each is evaluated alone; if a rule or the destination policy denies
+  // one, all are denied; else those allowed are admitted. No answers: denied, no_address.
   Decision decide(const Question& question, std::span<const IpAddress> answers) const;
 
-  // For the server name of a TLS hello: what the name rules say of it.
+  // The host that the rules see, DNS is asked for and the origin is told: a name of one label with
+  // PolicyOptions::append_domain, everything else as it is.
+  Host complete(Host host) const;
+  // A denial: the name has one label, and no address without the search list.
+  static Decision deny_single_label();
+
+  // For the server name of a TLS hello: what the name rules say of it, completed.
   RuleMatch decide_name(std::string_view canonical_name) const;
 
   const RuleTable& table() const { return table_; }
@@ -93,7 +103,7 @@ class Policy {
   const Rule* rule_at(std::size_t line) const;
 
  private:
-  // What the rules and the guard say of one address.
+  // What the rules and the destination policy say of one address.
   struct Judgement {
     Verdict verdict = Verdict::deny;
     Reason reason = Reason::no_rule;
@@ -104,7 +114,7 @@ class Policy {
   };
 
   bool may_use_port(const Question& question) const;
-  std::optional<Reason> guard(const IpAddress& address, std::uint16_t port) const;
+  std::optional<Restriction> restriction(const Endpoint& endpoint) const;
   Judgement judge(const IpAddress& address, std::uint16_t port, const RuleMatch& by_name) const;
   Decision judge_all(const Question& question, std::span<const IpAddress> answers) const;
   RuleMatch name_match(const Host& host) const;

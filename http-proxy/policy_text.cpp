@@ -3,23 +3,12 @@
 #include "http-proxy/policy.hpp"
 
 namespace egress::http {
-namespace {
 
-std::string_view describe_guard(Reason reason) {
-  switch (reason) {
-    case Reason::loopback: return "a loopback address";
-    case Reason::link_local: return "a link-local address";
-    case Reason::unspecified: return "the unspecified address";
-    case Reason::multicast: return "a multicast address";
-    case Reason::broadcast: return "the broadcast address";
-    case Reason::ipv4_compatible: return "an IPv4-compatible address, a deprecated form";
-    case Reason::unclear_embedding: return "an address whose IPv4 address cannot be told";
-    case Reason::own_address: return "an address of the proxy itself";
-    default: return {};
-  }
+std::optional<Restriction> restriction_of(Reason reason) {
+  if (reason < Reason::restricted) return std::nullopt;
+  return static_cast<Restriction>(static_cast<std::size_t>(reason) -
+                                  static_cast<std::size_t>(Reason::restricted));
 }
-
-}  // namespace
 
 std::string_view to_text(Reason reason) {
   switch (reason) {
@@ -27,39 +16,38 @@ std::string_view to_text(Reason reason) {
     case Reason::address_rule: return "address_rule";
     case Reason::no_rule: return "no_rule";
     case Reason::connect_port: return "connect_port";
-    case Reason::loopback: return "loopback";
-    case Reason::link_local: return "link_local";
-    case Reason::unspecified: return "unspecified";
-    case Reason::multicast: return "multicast";
-    case Reason::broadcast: return "broadcast";
-    case Reason::ipv4_compatible: return "ipv4_compatible";
-    case Reason::unclear_embedding: return "unclear_embedding";
-    case Reason::own_address: return "own_address";
-    case Reason::own_listener: return "own_listener";
+    case Reason::single_label: return "single_label";
     case Reason::no_address: return "no_address";
+    default: return to_text(*restriction_of(reason));
   }
-  return "no_rule";
 }
 
 std::string explain(const Decision& decision, const Policy& policy) {
   const std::string verdict = decision.verdict == Verdict::allow ? "allowed" : "denied";
   const std::string address = decision.address ? to_text(*decision.address) : std::string{};
-  const auto guarded = describe_guard(decision.reason);
+  const auto restriction = restriction_of(decision.reason);
   if (const Rule* rule = policy.rule_at(decision.line)) {
     const std::string where = verdict + " by line " + std::to_string(rule->line) + " of " +
                               escape(policy.table().source) + ", \"" + to_text(*rule) + "\"";
     return decision.reason == Reason::address_rule ? where + ", which " + address + " matches"
                                                    : where;
   }
-  if (!guarded.empty()) {
-    return verdict + ": " + address + " is " + std::string(guarded) + ", which no rule names";
+  if (restriction == Restriction::own_listener)
+    return verdict + ": this is the proxy itself, the request would loop";
+  if (restriction) {
+    return verdict + ": " + address + " is " + std::string(describe(*restriction)) +
+           ", which no rule names";
   }
   switch (decision.reason) {
     case Reason::connect_port:
       return verdict + ": this port is not one of EGRESS_HTTP_PROXY_CONNECT_PORTS";
-    case Reason::own_listener:
-      return verdict + ": this is the proxy itself, the request would go round in a loop";
-    case Reason::no_address: return "impossible: the name resolves to no address";
+    case Reason::single_label:
+      return verdict +
+             ": the name has a single label, and resolv.conf's search list is not applied; use the "
+             "fully qualified name, or set EGRESS_HTTP_PROXY_APPEND_DOMAIN";
+    case Reason::no_address:
+      return "impossible: the name does not resolve (it is resolved as a fully qualified name, "
+             "without resolv.conf's search list)";
     default: return verdict + ": no line of " + escape(policy.table().source) + " matches";
   }
 }
@@ -76,11 +64,15 @@ Failure to_failure(const Decision& decision, const Question& question, const Pol
     failure.rule = to_text(*rule);
     failure.rule_line = rule->line;
   }
+  if (decision.reason == reason_of(Restriction::own_listener)) {
+    failure.error = ProxyError::proxy_loop_detected;
+    return failure;
+  }
   switch (decision.reason) {
     case Reason::name_rule:
     case Reason::no_rule:
-    case Reason::connect_port: failure.error = ProxyError::http_request_denied; break;
-    case Reason::own_listener: failure.error = ProxyError::proxy_loop_detected; break;
+    case Reason::connect_port:
+    case Reason::single_label: failure.error = ProxyError::http_request_denied; break;
     case Reason::no_address: failure.error = ProxyError::dns_error; break;
     default: failure.error = ProxyError::destination_ip_prohibited; break;
   }

@@ -11,9 +11,10 @@
 #include <vector>
 
 #include "common/net/cpus.hpp"
-#include "common/net/own_addresses.hpp"
+#include "common/net/destination.hpp"
 #include "common/net/server.hpp"
 #include "common/version.hpp"
+#include "http-proxy/dialler.hpp"
 #include "http-proxy/rules_file.hpp"
 #include "http-proxy/worker.hpp"
 
@@ -66,12 +67,7 @@ class Proxy final : public net::Service {
 
  private:
   Result<void> open() {
-    const auto own = net::read_own_addresses();
-    if (!own) return own.error();
-    config_.policy.own_addresses = *own;
-    config_.policy.own_listeners = config_.listen;
-    config_.policy.own_listeners.insert(config_.policy.own_listeners.end(),
-                                        config_.admin.listen.begin(), config_.admin.listen.end());
+    if (auto added = add_local_side(config_); !added) return added;
     const auto policy = std::make_shared<const Policy>(config_.rules, config_.policy);
     const std::size_t count = config_.threads == 0 ? net::usable_cpus() : config_.threads;
     const Worker::Shared shared{
@@ -91,6 +87,8 @@ class Proxy final : public net::Service {
   }
 
   void on_start() override {
+    log_(LogLevel::info,
+         "nameservers: " + net::to_list(workers_.front()->resolver().resolv_conf().nameservers));
     log_(LogLevel::info, "ready: " + std::to_string(config_.rules.rules.size()) + " rules, " +
                              std::to_string(workers_.size()) + " threads, at most " +
                              std::to_string(slots_.limit()) + " clients");

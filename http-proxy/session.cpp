@@ -101,6 +101,9 @@ awaitable<bool> Session::refuse_head(Failure failure) {
 awaitable<Session::After> Session::serve() {
   auto request = read_request(parser_.head());
   if (!request) co_return co_await refuse(request.error(), nullptr);
+  policy_ = worker_.policy();
+  auto& host = request->target.authority.host;
+  host = policy_->complete(std::move(host));
   if (has_passed(parser_.head(), worker_.pseudonym())) {
     co_return co_await refuse(failure_of(508, ProxyError::proxy_loop_detected,
                                          "The request came through this proxy before."),
@@ -115,15 +118,13 @@ awaitable<Session::After> Session::serve() {
 
 // What to answer where the rules do not let the request pass; else admitted_ is filled.
 awaitable<std::optional<Failure>> Session::judge(const Request& request) {
-  policy_ = worker_.policy();
   const Question question{request.target.authority.host, request.target.authority.port,
                           request.method == Method::connect ? Access::tunnel : Access::forward};
-  auto decision = policy_->decide(question);
-  if (decision.next == Next::resolve) {
-    const auto resolved = co_await resolve_host(question.host.name());
-    if (!resolved) co_return resolved.error();
-    decision = policy_->decide(question, *resolved);
-  }
+  disarm();
+  auto evaluation = co_await evaluate(worker_.resolver(), *policy_, question);
+  record_.resolve = evaluation.resolve;
+  if (evaluation.failure) co_return std::move(evaluation.failure);
+  auto& decision = evaluation.decision;
   record_.verdict = decision.verdict;
   record_.reason = decision.reason;
   record_.rule_line = decision.line;
@@ -132,14 +133,6 @@ awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   if (decision.next == Next::refuse) co_return to_failure(decision, question, *policy_);
   admitted_ = std::move(decision.admitted);
   co_return std::nullopt;
-}
-
-awaitable<Outcome<std::vector<IpAddress>>> Session::resolve_host(const std::string& name) {
-  const auto before = Clock::now();
-  disarm();
-  auto answers = co_await resolve(worker_.resolver(), name);
-  record_.resolve = duration_cast<milliseconds>(Clock::now() - before);
-  co_return answers;
 }
 
 // A request that may not be repeated takes a connection of its own: one that was kept may be closed

@@ -54,7 +54,6 @@ class Session final : public Connection {
   awaitable<bool> refuse_head(Failure failure);
   awaitable<After> serve();
   awaitable<std::optional<Failure>> judge(const Request& request);
-  awaitable<Outcome<std::vector<IpAddress>>> resolve_host(const std::string& name);
   awaitable<Outcome<Upstream>> dial_upstream(std::uint16_t port);
   awaitable<After> forward(const Request& request);
   awaitable<After> after_exchange(Exchange& exchange, const Request& request, ExchangeEnd end);

@@ -75,7 +75,7 @@ SniOutcome Tunnel::judge_hello() {
     case ClientHelloReader::Status::complete: break;
   }
   const auto& name = hello_->server_name();
-  if (host_->is_name() && name == host_->name()) return SniOutcome::match;
+  if (!name.empty() && policy_->complete(Host::of_name(name)) == *host_) return SniOutcome::match;
   record_.server_name = name;
   if (!name.empty() && !allows(name)) return SniOutcome::denied;
   if (host_->is_address()) return name.empty() ? SniOutcome::absent : SniOutcome::match;
@@ -88,7 +88,7 @@ SniOutcome Tunnel::judge_hello() {
 
 // As if CONNECT had asked for that name, and it had resolved to where the tunnel goes.
 bool Tunnel::allows(const std::string& server_name) const {
-  const auto host = Host::of_name(server_name);
+  const auto host = policy_->complete(Host::of_name(server_name));
   return policy_->decide({host, record_.upstream_port, Access::tunnel}, {&*record_.upstream, 1})
              .verdict == Verdict::allow;
 }

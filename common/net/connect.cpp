@@ -30,6 +30,7 @@ class Race : public std::enable_shared_from_this<Race> {
         options_(options),
         wake_(executor, Clock::now() + options.deadline),
         next_(executor) {
+    if (endpoints_.size() > kMaxAddresses) endpoints_.resize(kMaxAddresses);
     attempts_.reserve(endpoints_.size());
   }
 
@@ -42,11 +43,7 @@ class Race : public std::enable_shared_from_this<Race> {
     ended_ = true;
     next_.cancel();
     for (auto& attempt : attempts_) {
-      if (!attempt.is_pending) continue;
-      attempt.is_pending = false;
-      failed_.push_back({attempt.endpoint, asio::error::timed_out});
-      error_code ignored;
-      attempt.socket.close(ignored);
+      if (attempt.is_pending) fail(attempt, asio::error::timed_out);
     }
   }
 
@@ -67,18 +64,33 @@ class Race : public std::enable_shared_from_this<Race> {
     bool is_pending = true;
   };
 
+  void fail(Attempt& attempt, error_code error) {
+    attempt.is_pending = false;
+    failed_.push_back({attempt.endpoint, error});
+    error_code ignored;
+    attempt.socket.close(ignored);
+  }
+
+  static bool is_pending(const Attempt& attempt) { return attempt.is_pending; }
+
+  void make_room() {
+    const auto pending = std::count_if(attempts_.begin(), attempts_.end(), is_pending);
+    if (static_cast<std::size_t>(pending) < kMaxParallelAttempts) return;
+    fail(*std::find_if(attempts_.begin(), attempts_.end(), is_pending), asio::error::timed_out);
+  }
+
   void start_next() {
     while (!ended_ && attempts_.size() < endpoints_.size()) {
+      make_room();
       const auto endpoint = endpoints_[attempts_.size()];
       auto& attempt = attempts_.emplace_back(Attempt{Socket(executor_), endpoint});
       if (const auto error = open(attempt)) {
-        attempt.is_pending = false;
-        failed_.push_back({endpoint, error});
+        fail(attempt, error);
         continue;
       }
       attempt.socket.async_connect(to_asio(endpoint),
                                    [self = shared_from_this(), &attempt](error_code error) {
-                                     if (!self->ended_) self->on_connect(attempt, error);
+                                     if (attempt.is_pending) self->on_connect(attempt, error);
                                    });
       return wait_for_next();
     }
@@ -102,20 +114,17 @@ class Race : public std::enable_shared_from_this<Race> {
   }
 
   void on_connect(Attempt& attempt, error_code error) {
-    attempt.is_pending = false;
     if (error) {
-      failed_.push_back({attempt.endpoint, error});
-      error_code ignored;
-      attempt.socket.close(ignored);
+      fail(attempt, error);
       // RFC 8305 §5: a refusal starts the next attempt at once.
       return start_next();
     }
+    attempt.is_pending = false;
     winner_ = &attempt;
     finish();
   }
 
   void end_if_lost() {
-    const auto is_pending = [](const Attempt& attempt) { return attempt.is_pending; };
     if (!ended_ && std::none_of(attempts_.begin(), attempts_.end(), is_pending)) finish();
   }
 
@@ -128,7 +137,7 @@ class Race : public std::enable_shared_from_this<Race> {
   }
 
   asio::any_io_executor executor_;
-  const std::vector<Endpoint> endpoints_;
+  std::vector<Endpoint> endpoints_;
   const ConnectOptions options_;
   asio::steady_timer wake_;
   asio::steady_timer next_;

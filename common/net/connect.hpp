@@ -15,6 +15,11 @@
 
 namespace egress::net {
 
+// Of one outcome, whatever DNS answered: further addresses are not tried, and where so many
+// attempts are under way, the oldest ends as the next begins.
+inline constexpr std::size_t kMaxAddresses = 16;
+inline constexpr std::size_t kMaxParallelAttempts = 6;
+
 struct ConnectOptions {
   std::chrono::milliseconds deadline = std::chrono::seconds(10);  // for all attempts together
   // Between the starts of two attempts, where the first is not refused before (RFC 8305 §5).
@@ -23,7 +28,7 @@ struct ConnectOptions {
 
 struct FailedAttempt {
   Endpoint endpoint;
-  boost::system::error_code error;  // timed_out where the deadline ended it
+  boost::system::error_code error;  // timed_out where the deadline, or a later attempt, ended it
 };
 
 struct ConnectOutcome {
@@ -39,8 +44,9 @@ struct ConnectOutcome {
 // IPv6 and IPv4 in turn, the first family first, each in its order (RFC 8305 §4).
 std::vector<Endpoint> interleave_families(std::span<const Endpoint> endpoints);
 
-// Tries the endpoints in their order (see interleave_families). Ends within the deadline; no
-// endpoints is an outcome without socket. Cancellation ends all attempts; no descriptor stays.
+// Tries the first kMaxAddresses endpoints in their order (see interleave_families). Ends within the
+// deadline; no endpoints is an outcome without socket. Cancellation (Asio's, of the coroutine that
+// awaits this) ends all attempts; no descriptor stays.
 boost::asio::awaitable<ConnectOutcome> connect(std::vector<Endpoint> endpoints,
                                                ConnectOptions options);
 

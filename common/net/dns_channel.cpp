@@ -1,6 +1,7 @@
 #include "common/net/dns_channel.hpp"
 
 #include <arpa/nameser.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -55,7 +56,7 @@ Result<std::shared_ptr<DnsChannel>> DnsChannel::make(asio::io_context& io,
                               ARES_OPT_TCP_PORT | ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB);
   if (status != ARES_SUCCESS) return make_ares_error(status);
   channel->channel_.reset(made);
-  channel->read_search_list();
+  channel->read_resolv_conf();
   return channel;
 }
 
@@ -64,17 +65,25 @@ DnsChannel::~DnsChannel() {
   channel_.reset();
 }
 
-void DnsChannel::read_search_list() {
+void DnsChannel::read_resolv_conf() {
   ares_options saved{};
   int mask = 0;
   if (::ares_save_options(channel_.get(), &saved, &mask) == ARES_SUCCESS) {
     for (int i = 0; i < saved.ndomains; ++i) {
       std::string domain(saved.domains[i]);
       if (domain.ends_with('.')) domain.pop_back();
-      if (!domain.empty()) search_list_.push_back(std::move(domain));
+      if (!domain.empty()) resolv_conf_.search_list.push_back(std::move(domain));
     }
   }
   ::ares_destroy_options(&saved);
+  ares_addr_port_node* servers = nullptr;
+  if (::ares_get_servers_ports(channel_.get(), &servers) != ARES_SUCCESS) return;
+  for (const auto* at = servers; at != nullptr; at = at->next) {
+    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&at->addr);
+    resolv_conf_.nameservers.push_back(
+        IpAddress::from_bytes({bytes, at->family == AF_INET ? 4U : 16U}));
+  }
+  ::ares_free_data(servers);
 }
 
 void DnsChannel::ask(const std::string& name, Family family, OnReply on_reply) {

@@ -44,7 +44,7 @@ class DnsChannel : public std::enable_shared_from_this<DnsChannel> {
   // this call, and within options.try_timeout for each server (twice that, where TCP is needed).
   void ask(const std::string& name, Family family, OnReply on_reply);
 
-  const std::vector<std::string>& search_list() const { return search_list_; }
+  const ResolvConf& resolv_conf() const { return resolv_conf_; }
 
  private:
   struct Destroy {
@@ -60,7 +60,7 @@ class DnsChannel : public std::enable_shared_from_this<DnsChannel> {
   struct Query;
 
   explicit DnsChannel(boost::asio::io_context& io) : io_(io), timer_(io) {}
-  void read_search_list();
+  void read_resolv_conf();
 
   static void on_socket_state(void* self, int fd, int readable, int writable);
   static void on_answer(void* query, int status, int timeouts, unsigned char* message, int size);
@@ -70,7 +70,7 @@ class DnsChannel : public std::enable_shared_from_this<DnsChannel> {
   boost::asio::io_context& io_;
   boost::asio::steady_timer timer_;
   std::map<int, std::shared_ptr<Socket>> sockets_;
-  std::vector<std::string> search_list_;
+  ResolvConf resolv_conf_;
   std::unique_ptr<ares_channeldata, Destroy> channel_;  // last: its end closes the sockets
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <unordered_map>
 #include <utility>
@@ -22,6 +23,7 @@ std::string_view to_text(ResolveStatus status) {
     case ResolveStatus::not_found: return "not_found";
     case ResolveStatus::timeout: return "timeout";
     case ResolveStatus::failed: return "failed";
+    case ResolveStatus::cancelled: return "cancelled";
   }
   return "unknown";
 }
@@ -35,6 +37,7 @@ class Resolver::State : public std::enable_shared_from_this<State> {
   State(asio::io_context& io, ResolverOptions options, std::shared_ptr<DnsChannel> channel)
       : io_(io),
         options_(std::move(options)),
+        resolv_conf_(channel->resolv_conf()),
         channel_(std::move(channel)),
         hosts_(options_.hosts),
         cache_(options_.cache_entries) {}
@@ -44,12 +47,15 @@ class Resolver::State : public std::enable_shared_from_this<State> {
     for (auto& [name, question] : std::exchange(questions_, {})) question->abandon();
   }
 
+  std::optional<Resolution> in_hosts(std::string_view name, Time now) {
+    const auto* const addresses = hosts_.find(name, now);
+    if (addresses == nullptr) return std::nullopt;
+    ++counts_.hits;
+    return Resolution{ResolveStatus::ok, *addresses, HostsFile::kCheckInterval, {}, {}, false};
+  }
+
   std::optional<Resolution> known(std::string_view name, Time now) {
-    const auto* const from_hosts = hosts_.find(without_dot(name), now);
-    if (from_hosts != nullptr) {
-      ++counts_.hits;
-      return Resolution{ResolveStatus::ok, *from_hosts, HostsFile::kCheckInterval, {}, {}, false};
-    }
+    if (auto found = in_hosts(name, now)) return found;
     const auto* const answer = cache_.find(name);
     if (answer == nullptr || !answer->is_fresh(now)) return std::nullopt;
     ++counts_.hits;
@@ -59,12 +65,12 @@ class Resolver::State : public std::enable_shared_from_this<State> {
   static asio::awaitable<Resolution> resolve(std::shared_ptr<State> self, std::string name,
                                              Use use) {
     const Time begin = Clock::now();
-    if (use == Use::cache || self->hosts_.find(without_dot(name), begin) != nullptr) {
-      if (auto known = self->known(name, begin)) co_return std::move(*known);
-    }
+    auto known = use == Use::cache ? self->known(name, begin) : self->in_hosts(name, begin);
+    if (known) co_return std::move(*known);
     const bool has_stale = self->stale(name, begin).has_value();
     const auto question = self->ask(name);
     if (question == nullptr) co_return self->failure(name, ResolveStatus::failed, begin);
+    if (has_stale) question->keep();
     // While DNS is down each caller takes what there is at once; the question goes on behind it.
     if (use == Use::cache && has_stale && self->cache_.find(name)->failing) {
       co_return self->failure(name, ResolveStatus::timeout, begin);
@@ -77,12 +83,22 @@ class Resolver::State : public std::enable_shared_from_this<State> {
     ResolverQuestion::Waiter waiter(self->io_, until);
     question->add(waiter);
     co_await waiter.timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    waiter.unlink();
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) {
+      self->give_up(name, *question);
+      Resolution resolution;
+      resolution.status = ResolveStatus::cancelled;
+      co_return resolution;
+    }
     if (!question->has_ended()) {
       if (auto* const answer = self->cache_.find(name)) answer->failing = true;
       co_return self->failure(name, ResolveStatus::timeout, begin);
     }
     co_return self->result(question->outcome(), name, begin);
   }
+
+  const ResolvConf& resolv_conf() const { return resolv_conf_; }
 
   ResolverCounts counts() const {
     auto counts = counts_;
@@ -92,10 +108,7 @@ class Resolver::State : public std::enable_shared_from_this<State> {
 
  private:
   using Outcome = ResolverQuestion::Outcome;
-
-  static std::string_view without_dot(std::string_view name) {
-    return name.substr(0, name.size() - (name.ends_with('.') ? 1 : 0));
-  }
+  static constexpr std::size_t kMaxChannelUses = 128;
 
   static Resolution to_resolution(const CachedAnswer& answer, Time now) {
     Resolution resolution;
@@ -161,14 +174,35 @@ class Resolver::State : public std::enable_shared_from_this<State> {
     }
     if (closed_ || questions_.size() >= options_.questions) return nullptr;
     const auto question = std::make_shared<ResolverQuestion>(
-        ResolverQuestion::Context{io_, channel_, options_, counts_},
-        names_to_ask(name, channel_->search_list()),
-        [weak = weak_from_this(), name](const Outcome& outcome) {
+        ResolverQuestion::Context{io_,
+                                  [this](const DnsChannel* silent) { return next_channel(silent); },
+                                  options_, counts_},
+        name, [weak = weak_from_this(), name](const Outcome& outcome) {
           if (const auto self = weak.lock()) self->on_end(name, outcome);
         });
     questions_.emplace(name, question);
     question->start();
     return question;
+  }
+
+  // A waiter was cancelled. Ends the question where nobody else needs its answer.
+  void give_up(const std::string& name, ResolverQuestion& question) {
+    if (question.has_ended() || question.has_waiters() || question.is_kept()) return;
+    question.abandon();
+    questions_.erase(name);
+    // c-ares cannot cancel one query, only a channel with all of its own.
+    if (questions_.empty()) channel_.reset();
+  }
+
+  // A channel serves some questions only, so that those that were cancelled do not live on in it,
+  // and so that ports change.
+  std::shared_ptr<DnsChannel> next_channel(const DnsChannel* silent) {
+    if (!channel_ || channel_.get() == silent || ++channel_uses_ > kMaxChannelUses) {
+      auto made = DnsChannel::make(io_, options_);
+      channel_ = made ? std::move(*made) : nullptr;
+      channel_uses_ = 1;
+    }
+    return channel_;
   }
 
   void on_end(const std::string& name, const Outcome& outcome) {
@@ -184,7 +218,9 @@ class Resolver::State : public std::enable_shared_from_this<State> {
 
   asio::io_context& io_;
   const ResolverOptions options_;
-  std::shared_ptr<DnsChannel> channel_;
+  const ResolvConf resolv_conf_;
+  std::shared_ptr<DnsChannel> channel_;  // for the next queries; null: to be opened
+  std::size_t channel_uses_ = 0;         // queries
   HostsFile hosts_;
   ResolverCache cache_;
   ResolverCounts counts_;
@@ -217,6 +253,12 @@ Resolver& Resolver::operator=(Resolver&& other) noexcept {
 }
 Resolver::~Resolver() {
   if (state_) state_->close();
+}
+
+const ResolvConf& Resolver::resolv_conf() const { return state_->resolv_conf(); }
+
+std::optional<Resolution> Resolver::find_in_hosts(std::string_view name) {
+  return state_->in_hosts(name, State::Clock::now());
 }
 
 std::optional<Resolution> Resolver::cached(std::string_view name) {

@@ -23,7 +23,7 @@ namespace egress::net {
 struct ResolverOptions {
   using Duration = std::chrono::milliseconds;
 
-  Duration timeout = std::chrono::seconds(5);  // for a whole resolution, search list and retries
+  Duration timeout = std::chrono::seconds(5);             // for a whole resolution, with retries
   Duration try_timeout = std::chrono::milliseconds(800);  // for a server to answer, before the next
   // What one family waits for the other once it has addresses: some servers never answer AAAA.
   Duration family_wait = std::chrono::milliseconds(500);
@@ -47,6 +47,7 @@ enum class ResolveStatus : std::uint8_t {
   not_found,  // the name does not exist, or has no address
   timeout,    // no server answered in time
   failed,     // servers answered with failures or with junk
+  cancelled,  // the caller gave up
 };
 std::string_view to_text(ResolveStatus status);  // "not_found"
 
@@ -65,13 +66,19 @@ struct Resolution {
 
 struct ResolverCounts {
   std::uint64_t hits = 0;       // answered by the cache or /etc/hosts
-  std::uint64_t questions = 0;  // asked of DNS, search list included, each family alone
+  std::uint64_t questions = 0;  // asked of DNS, each family alone
   std::uint64_t merged = 0;     // waited for a question of another
   std::uint64_t stale = 0;
   std::uint64_t timeouts = 0;
   std::uint64_t failures = 0;
   std::uint64_t not_found = 0;
   std::uint64_t cached = 0;  // entries now
+};
+
+// What resolv.conf(5) says, read once.
+struct ResolvConf {
+  std::vector<IpAddress> nameservers;    // 127.0.0.1 where the file names none
+  std::vector<std::string> search_list;  // without trailing dots
 };
 
 class Resolver {
@@ -83,13 +90,18 @@ class Resolver {
   // Whoever waits gets `failed`.
   ~Resolver();
 
+  const ResolvConf& resolv_conf() const;
+
+  // What /etc/hosts says; empty where it does not have the name.
+  std::optional<Resolution> find_in_hosts(std::string_view name);
   // What /etc/hosts and the cache know, without asking: not those over their time.
   std::optional<Resolution> cached(std::string_view name);
 
-  // `name` as parse_host_name returns it. One that has a dot is asked as it is first, and by
-  // resolv.conf's search list only where it does not exist; one without a dot the other way round;
-  // a trailing dot means no search list. Ends within options.timeout. A caller may give up at any
-  // time by cancellation; others that wait for the same name do not notice.
+  // `name` as parse_host_name returns it, fully qualified: resolv.conf's search list is not applied
+  // (destination.hpp applies it to the names of a table). Ends within options.timeout. A caller may
+  // give up at any time by cancellation (Asio's, of the coroutine that awaits this) and gets
+  // `cancelled`; others that wait for the same name do not notice; where there are none, the
+  // question ends, and its sockets are closed.
   boost::asio::awaitable<Resolution> resolve(std::string name);
 
   // Asks DNS whatever the cache holds (but merges with a question in flight): for whoever asks

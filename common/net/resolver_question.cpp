@@ -7,50 +7,37 @@ namespace egress::net {
 
 using boost::system::error_code;
 
-std::vector<std::string> names_to_ask(std::string_view name,
-                                      const std::vector<std::string>& search_list) {
-  if (name.ends_with('.')) return {std::string(name.substr(0, name.size() - 1))};
-  std::vector<std::string> names;
-  for (const auto& domain : search_list) {
-    // Over what DNS can carry (RFC 1035 §2.3.4), there is no such name.
-    if (name.size() + 1 + domain.size() <= 253) names.push_back(std::string(name) + "." + domain);
-  }
-  const bool has_dot = name.find('.') != name.npos;
-  names.insert(has_dot ? names.begin() : names.end(), std::string(name));
-  return names;
-}
-
-ResolverQuestion::ResolverQuestion(const Context& context, std::vector<std::string> names,
-                                   OnEnd on_end)
+ResolverQuestion::ResolverQuestion(const Context& context, std::string name, OnEnd on_end)
     : context_(context),
-      names_(std::move(names)),
+      name_(std::move(name)),
       on_end_(std::move(on_end)),
       family_timer_(context.io),
       until_(Clock::now() + context.options.timeout) {}
 
-void ResolverQuestion::start() { ask_both(); }
+void ResolverQuestion::start() {
+  for (auto* half : {&v6_, &v4_}) {
+    if (!ended_) ask(*half);
+  }
+}
 
 void ResolverQuestion::abandon() {
   on_end_ = nullptr;
   end({});
 }
 
-void ResolverQuestion::ask_both() {
-  for (auto* half : {&v6_, &v4_}) {
-    half->answer.reset();
-    half->timed_out = false;
-    ask(*half);
-  }
-}
-
 void ResolverQuestion::ask(Half& half) {
+  // What a silent channel asked may be lost on the way for as long as its ports stay the same, such
+  // as by a NAT entry from before the nameserver's Service was set up: a retry takes other ports.
+  half.channel = context_.next_channel(half.channel.get());
+  if (!half.channel) {
+    half.answer = DnsAnswer{DnsStatus::failed, {}, {}};
+    return evaluate();
+  }
   ++context_.counts.questions;
-  context_.channel->ask(names_[at_], half.family,
-                        [weak = weak_from_this(), &half, asked = at_](DnsReply reply) {
-                          const auto self = weak.lock();
-                          if (!self || self->ended_ || self->at_ != asked) return;
-                          self->on_reply(half, std::move(reply));
-                        });
+  half.channel->ask(name_, half.family, [weak = weak_from_this(), &half](DnsReply reply) {
+    const auto self = weak.lock();
+    if (self && !self->ended_) self->on_reply(half, std::move(reply));
+  });
 }
 
 void ResolverQuestion::on_reply(Half& half, DnsReply reply) {
@@ -62,13 +49,13 @@ void ResolverQuestion::on_reply(Half& half, DnsReply reply) {
     case DnsReply::Status::failed: half.answer = DnsAnswer{DnsStatus::failed, {}, {}}; break;
     case DnsReply::Status::answered:
       half.answer =
-          parse_dns_answer(reply.message, {names_[at_], half.family}, context_.options.addresses);
+          parse_dns_answer(reply.message, {name_, half.family}, context_.options.addresses);
       break;
   }
-  judge();
+  evaluate();
 }
 
-void ResolverQuestion::judge() {
+void ResolverQuestion::evaluate() {
   const bool has_addresses = v6_.is(DnsStatus::ok) || v4_.is(DnsStatus::ok);
   if (!v6_.has_ended() || !v4_.has_ended()) {
     if (!has_addresses) return;
@@ -85,16 +72,15 @@ void ResolverQuestion::judge() {
   const bool is_missing = v6_.is(DnsStatus::not_found) || v4_.is(DnsStatus::not_found) ||
                           (v6_.is(DnsStatus::no_data) && v4_.is(DnsStatus::no_data));
   if (!is_missing) {
-    // The search list is not for failures: it would make another name of this one.
     const bool timed_out = v6_.timed_out || v4_.timed_out;
     return end({timed_out ? ResolveStatus::timeout : ResolveStatus::failed, {}, {}});
   }
+  Outcome outcome{ResolveStatus::not_found, {}, std::chrono::seconds::max()};
   for (const auto* half : {&v6_, &v4_}) {
     if (!half->is(DnsStatus::not_found) && !half->is(DnsStatus::no_data)) continue;
-    negative_ttl_ = std::min(negative_ttl_, static_cast<std::uint32_t>(half->answer->ttl.count()));
+    outcome.ttl = std::min(outcome.ttl, half->answer->ttl);
   }
-  if (++at_ < names_.size()) return ask_both();
-  end({ResolveStatus::not_found, {}, std::chrono::seconds(negative_ttl_)});
+  end(std::move(outcome));
 }
 
 void ResolverQuestion::end_with_addresses() {
@@ -111,6 +97,7 @@ void ResolverQuestion::end_with_addresses() {
 void ResolverQuestion::end(Outcome outcome) {
   if (std::exchange(ended_, true)) return;
   family_timer_.cancel();
+  for (auto* half : {&v6_, &v4_}) half->channel.reset();
   // Before the waiters run, what they will look for stands in the cache.
   outcome_ = std::move(outcome);
   if (const auto on_end = std::exchange(on_end_, nullptr)) on_end(outcome_);

@@ -1,6 +1,5 @@
-// One resolution in flight: a name, tried as it is and by the search list, both families at once,
-// again and again until an answer or the end of its time. Several callers may wait for it. Caches
-// nothing.
+// One resolution in flight: a name, both families at once, again and again until an answer or the
+// end of its time. Several callers may wait for it. Caches nothing.
 #pragma once
 
 #include <algorithm>
@@ -18,10 +17,6 @@
 #include "common/net/resolver.hpp"
 
 namespace egress::net {
-
-// Names to ask, in turn: see Resolver::resolve.
-std::vector<std::string> names_to_ask(std::string_view name,
-                                      const std::vector<std::string>& search_list);
 
 class ResolverQuestion : public std::enable_shared_from_this<ResolverQuestion> {
  public:
@@ -42,18 +37,25 @@ class ResolverQuestion : public std::enable_shared_from_this<ResolverQuestion> {
     boost::asio::steady_timer timer;
   };
 
+  // A channel to ask through: another one than `silent`. Null where none can be opened.
+  using NextChannel = std::function<std::shared_ptr<DnsChannel>(const DnsChannel* silent)>;
+
   struct Context {
     boost::asio::io_context& io;
-    std::shared_ptr<DnsChannel> channel;
+    NextChannel next_channel;
     const ResolverOptions& options;  // must outlive the question
     ResolverCounts& counts;          // the same
   };
-  ResolverQuestion(const Context& context, std::vector<std::string> names, OnEnd on_end);
+  ResolverQuestion(const Context& context, std::string name, OnEnd on_end);
 
   void start();
   // Ends it with `failed`, without on_end.
   void abandon();
   void add(Waiter& waiter) { waiters_.push_back(waiter); }
+  bool has_waiters() const { return !waiters_.empty(); }
+  // Goes on without waiters: its answer replaces a stale one.
+  void keep() { kept_ = true; }
+  bool is_kept() const { return kept_; }
   // Goes on asking at least until then.
   void extend(Clock::time_point until) { until_ = std::max(until_, until); }
 
@@ -63,29 +65,28 @@ class ResolverQuestion : public std::enable_shared_from_this<ResolverQuestion> {
  private:
   struct Half {
     Family family;
-    std::optional<DnsAnswer> answer;
+    std::shared_ptr<DnsChannel> channel = {};  // that it was asked through last
+    std::optional<DnsAnswer> answer = {};
     bool timed_out = false;
 
     bool is(DnsStatus status) const { return answer && answer->status == status; }
     bool has_ended() const { return answer || timed_out; }
   };
 
-  void ask_both();
   void ask(Half& half);
   void on_reply(Half& half, DnsReply reply);
-  void judge();
+  void evaluate();
   void end_with_addresses();
   void end(Outcome outcome);
 
   Context context_;
-  std::vector<std::string> names_;
+  const std::string name_;
   OnEnd on_end_;
-  std::size_t at_ = 0;  // in names_
-  Half v6_{Family::v6, std::nullopt};
-  Half v4_{Family::v4, std::nullopt};
+  Half v6_{Family::v6};
+  Half v4_{Family::v4};
   boost::asio::steady_timer family_timer_;
   Clock::time_point until_;
-  std::uint32_t negative_ttl_ = 0x7fffffff;  // the least of all names that do not exist
+  bool kept_ = false;
   bool ended_ = false;
   Outcome outcome_;
   boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>> waiters_;

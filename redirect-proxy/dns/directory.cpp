@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "common/net/destination.hpp"
+
 namespace egress::dns {
 
 namespace asio = boost::asio;
@@ -54,9 +56,10 @@ class Directory::Watch : public std::enable_shared_from_this<Watch> {
  private:
   static asio::awaitable<void> run(std::shared_ptr<Watch> self) {
     while (self->directory_ != nullptr) {
-      const auto resolution = co_await self->directory_->resolver_.refresh(self->name_);
+      const auto completed =
+          co_await net::refresh_completed(self->directory_->resolver_, self->name_);
       if (self->directory_ == nullptr) break;
-      self->timer_.expires_after(self->directory_->take(self->name_, resolution));
+      self->timer_.expires_after(self->directory_->take(self->name_, completed.resolution));
       co_await self->timer_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
   }

@@ -55,6 +55,7 @@ class Directory {
   // Addresses that a connection may be made to: its own, or those of the name. Never null.
   std::shared_ptr<const AddressList> addresses_of(const Host& host) const;
   const std::map<std::string, NameState>& names() const { return states_; }
+  const std::vector<IpAddress>& nameservers() const { return resolver_.resolv_conf().nameservers; }
   net::ResolverCounts counts() const { return resolver_.counts(); }
 
  private:

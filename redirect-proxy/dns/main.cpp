@@ -8,7 +8,7 @@
 #include "common/command_line.hpp"
 #include "common/hold.hpp"
 #include "common/log_spdlog.hpp"
-#include "common/net/system_resolver.hpp"
+#include "common/net/destination.hpp"
 #include "common/report.hpp"
 #include "redirect-proxy/dns/config.hpp"
 #include "redirect-proxy/dns/explain.hpp"
@@ -44,7 +44,7 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
 
 ExitCode print_explanation(const DnsProxyConfig& config, const Options& options) {
   std::function<std::vector<IpAddress>(const std::string&)> resolve;
-  if (options.resolve) resolve = net::resolve_by_system;
+  if (options.resolve) resolve = net::resolve_blocking;
   const auto explained = explain(config.table, *options.explain, resolve);
   if (!explained) {
     std::cerr << kProgram << ": " << explained.error() << "\n";

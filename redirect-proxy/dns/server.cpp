@@ -8,6 +8,7 @@
 
 #include "common/file_watch.hpp"
 #include "common/net/cpus.hpp"
+#include "common/net/destination.hpp"
 #include "common/net/server.hpp"
 #include "redirect-proxy/dns/limits.hpp"
 #include "redirect-proxy/dns/report.hpp"
@@ -46,6 +47,7 @@ class Proxy final : public net::Service {
 
  private:
   void on_start() override {
+    log_(LogLevel::info, "nameservers: " + net::to_list(upstreams_->directory().nameservers()));
     log_(LogLevel::info, "serving " + std::to_string(uses_.size()) + " ports by " +
                              std::to_string(workers_.size()) + " threads, at most " +
                              std::to_string(slots_.limit()) + " clients");

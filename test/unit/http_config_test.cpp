@@ -43,7 +43,7 @@ TEST_CASE("the reference rules and the defaults") {
   CHECK(config.listen == std::vector<ListenAddress>{{std::nullopt, 8080}});
   CHECK(config.admin.listen == std::vector<ListenAddress>{{std::nullopt, 9180}});
   CHECK(config.policy.enforcement == Enforcement::on);
-  CHECK(config.policy.dangerous == DangerousAddresses::refuse);
+  CHECK(config.policy.special == SpecialAddresses::restrict);
   CHECK(config.policy.connect_ports.empty());
   CHECK(config.sni == SniCheck::check);
   CHECK(config.forwarded_for == ForwardedFor::off);
@@ -86,6 +86,7 @@ TEST_CASE("every variable reaches its place") {
                       {"EGRESS_HTTP_PROXY_BUFFER_BYTES", "1m"},
                       {"EGRESS_HTTP_PROXY_DRAINED_BYTES", "0"},
                       {"EGRESS_INTERFACE", "net1"},
+                      {"EGRESS_HTTP_PROXY_APPEND_DOMAIN", ".Team.svc.cluster.local"},
                       {"EGRESS_DNS_TIMEOUT", "7s"},
                       {"EGRESS_DNS_LEAST_TTL", "8s"},
                       {"EGRESS_DNS_MOST_TTL", "9s"},
@@ -104,7 +105,8 @@ TEST_CASE("every variable reaches its place") {
   CHECK(warnings == "");
   CHECK(config.policy.enforcement == Enforcement::report_only);
   CHECK(config.policy.connect_ports == std::vector<PortRange>{{443, 443}, {8000, 8099}});
-  CHECK(config.policy.dangerous == DangerousAddresses::allow);
+  CHECK(config.policy.special == SpecialAddresses::allow);
+  CHECK(config.policy.append_domain == "team.svc.cluster.local");
   CHECK(config.sni == SniCheck::enforce);
   CHECK(config.forwarded_for == ForwardedFor::append);
   CHECK(config.responses == Reading::strict);

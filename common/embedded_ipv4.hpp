@@ -1,5 +1,5 @@
 // The IPv4 address that an IPv6 address stands for, so that a rule about the one is a rule about
-// the other. Judges nothing.
+// the other. Evaluates nothing.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 #include "common/ip.hpp"
 
-namespace egress::http {
+namespace egress {
 
 enum class Embedding : std::uint8_t {
   none,
@@ -32,4 +32,4 @@ EmbeddedIpv4 embedded_ipv4(const IpAddress& address);
 // The IPv4 address of an IPv4-mapped one, else the address itself.
 IpAddress unmapped(const IpAddress& address);
 
-}  // namespace egress::http
+}  // namespace egress

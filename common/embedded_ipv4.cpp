@@ -1,10 +1,10 @@
-#include "http-proxy/embedded_ipv4.hpp"
+#include "common/embedded_ipv4.hpp"
 
 #include <algorithm>
 #include <array>
 #include <span>
 
-namespace egress::http {
+namespace egress {
 namespace {
 
 using Bytes = std::span<const std::uint8_t>;
@@ -66,4 +66,4 @@ IpAddress unmapped(const IpAddress& address) {
   return embedded.embedding == Embedding::mapped ? *embedded.address : address;
 }
 
-}  // namespace egress::http
+}  // namespace egress
