@@ -60,6 +60,7 @@ class Directory::Watch : public std::enable_shared_from_this<Watch> {
           co_await net::refresh_completed(self->directory_->resolver_, self->name_);
       if (self->directory_ == nullptr) break;
       self->timer_.expires_after(self->directory_->take(self->name_, completed.resolution));
+      self->directory_->settle();
       co_await self->timer_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
   }
@@ -105,6 +106,12 @@ void Directory::follow(const std::vector<Host>& hosts) {
     watches_.emplace(name, watch);
     watch->start();
   }
+  settle();
+}
+
+void Directory::settle() {
+  is_settled_ = is_settled_ || std::all_of(states_.begin(), states_.end(),
+                                           [](const auto& each) { return each.second.is_tried; });
 }
 
 std::shared_ptr<const AddressList> Directory::addresses_of(const Host& host) const {
@@ -115,6 +122,7 @@ std::shared_ptr<const AddressList> Directory::addresses_of(const Host& host) con
 // Returns how long to wait before it is resolved again.
 milliseconds Directory::take(const std::string& name, const net::Resolution& resolution) {
   auto& state = states_.at(name);
+  state.is_tried = true;
   const auto now = NameState::Clock::now();
   if (resolution.status == net::ResolveStatus::not_found) {
     if (state.gone_since == NameState::Clock::time_point::max()) state.gone_since = now;

@@ -23,6 +23,7 @@ struct NameState {
 
   // The last good answer; never null.
   std::shared_ptr<const AddressList> addresses = std::make_shared<const AddressList>();
+  bool is_tried = false;                                    // answered or failed at least once
   bool has_answered = false;                                // at least once with an address
   bool is_stale = false;                                    // the last question failed
   Clock::time_point answered;                               // the last good answer
@@ -56,12 +57,15 @@ class Directory {
   std::shared_ptr<const AddressList> addresses_of(const Host& host) const;
   const std::map<std::string, NameState>& names() const { return states_; }
   const std::vector<IpAddress>& nameservers() const { return resolver_.resolv_conf().nameservers; }
+  // Once each name has had its first answer or failure; true from then on.
+  bool is_settled() const { return is_settled_; }
   net::ResolverCounts counts() const { return resolver_.counts(); }
 
  private:
   class Watch;
 
   Directory(boost::asio::io_context& io, Options options, Hooks hooks, net::Resolver resolver);
+  void settle();
   std::chrono::milliseconds take(const std::string& name, const net::Resolution& resolution);
   void fail(const std::string& name, NameState& state, std::string_view why);
   void change(const std::string& name, NameState& state, AddressList addresses);
@@ -72,6 +76,7 @@ class Directory {
   net::Resolver resolver_;
   std::map<std::string, NameState> states_;
   std::map<std::string, std::shared_ptr<Watch>> watches_;
+  bool is_settled_ = false;
 };
 
 }  // namespace egress::dns

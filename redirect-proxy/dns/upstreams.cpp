@@ -63,9 +63,8 @@ std::shared_ptr<const Snapshot> Upstreams::set_table(std::shared_ptr<const Table
   is_publishing_ = true;  // what is found at once is in the snapshot that the caller gets
   directory_->follow(table->hosts);
   has_change_ = false;
-  auto snapshot = refresh(table);
-  publish_later();
-  return snapshot;
+  is_publishing_ = false;
+  return refresh(table);
 }
 
 void Upstreams::on_change() {
@@ -144,7 +143,9 @@ bool Upstreams::has_address_up(std::size_t target, LocalPort local) const {
   return false;
 }
 
-std::string Upstreams::not_ready_because() const {
+std::string Upstreams::not_ready_because() {
+  has_started_ = has_started_ || (directory_->is_settled() && !has_change_);
+  if (!has_started_) return "names are being resolved for the first time";
   for (std::size_t target = 0; target < snapshot_->table->hosts_of.size(); ++target) {
     if (can_serve(target)) return {};
   }

@@ -43,8 +43,9 @@ class Upstreams {
   // Whether a host of this line has an address; and one that is up.
   bool can_serve(std::size_t target) const;
   bool has_address_up(std::size_t target, LocalPort local) const;
-  // Empty where at least one entry can be served, else why none can.
-  std::string not_ready_because() const;
+  // Empty where at least one entry can be served and, after the start, each name was tried; else why
+  // not.
+  std::string not_ready_because();
 
  private:
   Upstreams(boost::asio::io_context& io, const DnsProxyConfig& config, std::size_t max_checks,
@@ -66,6 +67,7 @@ class Upstreams {
   boost::asio::steady_timer sweep_timer_;
   bool has_change_ = false;     // to be published
   bool is_publishing_ = false;  // one was published lately
+  bool has_started_ = false;    // what the names resolved to first is published
   LogLimit check_log_{{.lines = 20}};
 };
 
