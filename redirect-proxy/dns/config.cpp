@@ -84,7 +84,7 @@ class ConfigParser {
     config_.dns = parse_dns_settings(settings_, diagnostics_, config_.dns);
     config_.admin =
         parse_admin_settings(environment_, diagnostics_, {{{std::nullopt, 9180}}, {}, {}});
-    config_.table = read_table(environment_, config_.admin, diagnostics_);
+    config_.table = read_table(environment_, config_.admin, {}, diagnostics_);
     parse_log();
     warn_of_misspelt(environment_, names_of(kVariables), diagnostics_);
     return std::move(config_);
@@ -143,7 +143,7 @@ void check_admin_port(const ListenAddress& admin, const TargetTable& table,
 }  // namespace
 
 TargetTable read_table(const Environment& environment, const AdminSettings& admin,
-                       Diagnostics& diagnostics) {
+                       const std::vector<IpAddress>& own, Diagnostics& diagnostics) {
   const auto errors = diagnostics.errors();
   const auto text = read_table_variable(environment, kTable, diagnostics);
   if (!text) {
@@ -156,6 +156,7 @@ TargetTable read_table(const Environment& environment, const AdminSettings& admi
   }
   auto table = parse_targets(*text, diagnostics);
   for (const auto& listen : admin.listen) check_admin_port(listen, table, diagnostics);
+  check_loops(table, own, admin.listen, diagnostics);
   return table;
 }
 

@@ -50,9 +50,10 @@ struct DnsProxyConfig {
 DnsProxyConfig parse_config(const Environment& environment, Diagnostics& diagnostics);
 
 // The table alone, as it is read again when its file changes. None of its ports may be one of the
-// admin endpoint.
+// admin endpoint, and none of its entries may lead back to the proxy, at loopback or at one of the
+// pod's `own` addresses.
 TargetTable read_table(const Environment& environment, const AdminSettings& admin,
-                       Diagnostics& diagnostics);
+                       const std::vector<IpAddress>& own, Diagnostics& diagnostics);
 
 std::span<const Variable> variables();
 

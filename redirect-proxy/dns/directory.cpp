@@ -22,20 +22,19 @@ namespace {
 constexpr milliseconds kRetry(1000);
 constexpr milliseconds kMinWait(100);
 
-// No name should lead there: to this pod itself, to the node, to the cloud's metadata.
-bool is_usable(const IpAddress& address) {
-  return !address.is_loopback() && !address.is_link_local() && !address.is_multicast() &&
-         !address.is_unspecified() && !address.is_broadcast();
-}
-
 constexpr std::size_t kMaxListed = 8;
 
-std::string to_list(const AddressList& addresses) {
+std::string to_text(const RestrictedAddress& restricted) {
+  return to_text(restricted.address) + " (" + std::string(describe(restricted.restriction)) + ")";
+}
+
+template <class Value>
+std::string to_list(const std::vector<Value>& values) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(addresses.size(), kMaxListed); ++i)
-    text += (i == 0 ? "" : ", ") + to_text(addresses[i]);
-  if (addresses.size() > kMaxListed)
-    text += " and " + std::to_string(addresses.size() - kMaxListed) + " more";
+  for (std::size_t i = 0; i < std::min(values.size(), kMaxListed); ++i)
+    text += (i == 0 ? "" : ", ") + to_text(values[i]);
+  if (values.size() > kMaxListed)
+    text += " and " + std::to_string(values.size() - kMaxListed) + " more";
   return text.empty() ? "nothing" : text;
 }
 
@@ -60,6 +59,7 @@ class Directory::Watch : public std::enable_shared_from_this<Watch> {
           co_await net::refresh_completed(self->directory_->resolver_, self->name_);
       if (self->directory_ == nullptr) break;
       self->timer_.expires_after(self->directory_->take(self->name_, completed.resolution));
+      self->directory_->settle();
       co_await self->timer_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
   }
@@ -105,6 +105,12 @@ void Directory::follow(const std::vector<Host>& hosts) {
     watches_.emplace(name, watch);
     watch->start();
   }
+  settle();
+}
+
+void Directory::settle() {
+  is_settled_ = is_settled_ || std::all_of(states_.begin(), states_.end(),
+                                           [](const auto& each) { return each.second.is_tried; });
 }
 
 std::shared_ptr<const AddressList> Directory::addresses_of(const Host& host) const {
@@ -112,9 +118,14 @@ std::shared_ptr<const AddressList> Directory::addresses_of(const Host& host) con
   return states_.at(host.name()).addresses;
 }
 
+AddressList Directory::listed(const Host& host) const {
+  return host.is_address() ? AddressList{host.address()} : states_.at(host.name()).listed;
+}
+
 // Returns how long to wait before it is resolved again.
 milliseconds Directory::take(const std::string& name, const net::Resolution& resolution) {
   auto& state = states_.at(name);
+  state.is_tried = true;
   const auto now = NameState::Clock::now();
   if (resolution.status == net::ResolveStatus::not_found) {
     if (state.gone_since == NameState::Clock::time_point::max()) state.gone_since = now;
@@ -132,13 +143,12 @@ milliseconds Directory::take(const std::string& name, const net::Resolution& res
              : "the DNS servers failed");
     return kRetry;
   }
-  AddressList usable;
-  std::copy_if(resolution.addresses.begin(), resolution.addresses.end(), std::back_inserter(usable),
-               is_usable);
+  AddressList usable = resolution.addresses;
   std::sort(usable.begin(), usable.end());
   usable.erase(std::unique(usable.begin(), usable.end()), usable.end());
+  split(name, state, usable);
   if (usable.empty()) {
-    fail(name, state, "all its addresses are loopback, link-local or multicast");
+    fail(name, state, "none of its addresses may be used");
     return kRetry;
   }
   state.is_stale = false;
@@ -149,7 +159,30 @@ milliseconds Directory::take(const std::string& name, const net::Resolution& res
   return std::max(resolution.ttl, kMinWait);
 }
 
+void Directory::split(const std::string& name, NameState& state, AddressList& addresses) {
+  std::vector<RestrictedAddress> restricted;
+  std::erase_if(addresses, [&](const IpAddress& address) {
+    const auto why = options_.restriction(address);
+    if (why) restricted.push_back({address, *why});
+    return why.has_value();
+  });
+  if (restricted == state.restricted) return;
+  state.restricted = std::move(restricted);
+  if (state.restricted.empty() || !state.log_limit.admit(NameState::Clock::now())) return;
+  hooks_.warn(
+      name + " leads to " + to_list(state.restricted) +
+      ": not used; an entry reaches such an address only where it names the address itself");
+}
+
 void Directory::change(const std::string& name, NameState& state, AddressList addresses) {
+  AddressList listed;
+  for (const auto& address : addresses) {
+    if (std::binary_search(state.listed.begin(), state.listed.end(), address) ||
+        state.list_limit.admit(NameState::Clock::now())) {
+      listed.push_back(address);
+    }
+  }
+  state.listed = std::move(listed);
   const auto before =
       std::exchange(state.addresses, std::make_shared<const AddressList>(std::move(addresses)));
   ++state.changes;

@@ -21,11 +21,27 @@ std::optional<LocalPort> parse_question(std::string_view text) {
   return local;
 }
 
+std::string explain_name(const std::vector<IpAddress>& addresses, std::uint16_t port,
+                         const LocalSide& local) {
+  if (addresses.empty()) return ", which does not resolve now";
+  std::string used;
+  std::string unused;
+  for (const auto& address : addresses) {
+    if (const auto why = restriction_for_names(address, local)) {
+      unused += "\n    " + to_text(address) + " is not used: " + std::string(describe(*why));
+    } else {
+      used += " " + to_text(Endpoint{address, port});
+    }
+  }
+  return (used.empty() ? ", which leads to no address that may be used now" : ", now" + used) +
+         unused;
+}
+
 }  // namespace
 
-boost::system::result<Explanation, std::string> explain(
-    const TargetTable& table, std::string_view question,
-    const std::function<std::vector<IpAddress>(const std::string& name)>& resolve) {
+boost::system::result<Explanation, std::string> explain(const TargetTable& table,
+                                                        std::string_view question,
+                                                        const ExplainOptions& options) {
   const auto local = parse_question(question);
   if (!local) return found_expected(question, "PROTOCOL PORT, such as \"tcp 8080\" or \"udp 53\"");
   const auto* target = find_target(table, *local);
@@ -36,12 +52,8 @@ boost::system::result<Explanation, std::string> explain(
   const auto port = target->remote_port(local->port);
   for (const auto& host : target->hosts) {
     explanation.text += "  goes to " + to_text(HostPort{host, port});
-    if (host.is_name() && resolve) {
-      const auto addresses = resolve(host.name());
-      explanation.text += addresses.empty() ? ", which does not resolve now" : ", now";
-      for (const auto& address : addresses)
-        explanation.text += " " + to_text(Endpoint{address, port});
-    }
+    if (host.is_name() && options.resolve)
+      explanation.text += explain_name(options.resolve(host.name()), port, options.local);
     explanation.text += "\n";
   }
   return explanation;

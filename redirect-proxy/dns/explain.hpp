@@ -16,10 +16,14 @@ struct Explanation {
   std::string text;  // lines, each with its end
 };
 
-// `question` is "tcp 8080", "udp 53" or "8080". Where `resolve` is given, it is asked for the
-// addresses of names. The error is a sentence.
-boost::system::result<Explanation, std::string> explain(
-    const TargetTable& table, std::string_view question,
-    const std::function<std::vector<IpAddress>(const std::string& name)>& resolve);
+struct ExplainOptions {
+  std::function<std::vector<IpAddress>(const std::string& name)> resolve;  // none: names stay so
+  LocalSide local;  // the addresses of this pod
+};
+
+// `question` is "tcp 8080", "udp 53" or "8080". The error is a sentence.
+boost::system::result<Explanation, std::string> explain(const TargetTable& table,
+                                                        std::string_view question,
+                                                        const ExplainOptions& options);
 
 }  // namespace egress::dns

@@ -9,6 +9,7 @@
 #include "common/hold.hpp"
 #include "common/log_spdlog.hpp"
 #include "common/net/destination.hpp"
+#include "common/net/own_addresses.hpp"
 #include "common/report.hpp"
 #include "redirect-proxy/dns/config.hpp"
 #include "redirect-proxy/dns/explain.hpp"
@@ -43,9 +44,11 @@ std::optional<int> parse_command_line(int argc, char** argv, Options& options) {
 }
 
 ExitCode print_explanation(const DnsProxyConfig& config, const Options& options) {
-  std::function<std::vector<IpAddress>(const std::string&)> resolve;
-  if (options.resolve) resolve = net::resolve_blocking;
-  const auto explained = explain(config.table, *options.explain, resolve);
+  ExplainOptions how;
+  if (options.resolve) how.resolve = net::resolve_blocking;
+  // Elsewhere than in the pod they are other addresses; the special-purpose ones are the same.
+  if (auto own = net::read_own_addresses()) how.local.addresses = std::move(*own);
+  const auto explained = explain(config.table, *options.explain, how);
   if (!explained) {
     std::cerr << kProgram << ": " << explained.error() << "\n";
     return ExitCode::usage;

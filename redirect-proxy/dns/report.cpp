@@ -49,16 +49,19 @@ std::vector<EntryRow> entry_rows(const Report& report) {
 
 std::vector<AddressRow> address_rows(const Report& report, const EntryRow& entry, std::size_t max) {
   std::vector<AddressRow> rows;
-  const auto& target = report.upstreams.snapshot().table->text.targets[entry.target];
-  for (std::size_t i = 0; i < entry.pool.size() && rows.size() < max; ++i) {
-    const auto member = entry.pool.at(i);
-    if (entry.pool.host_of(member.address) != member.host) continue;  // it is there already
-    const Endpoint endpoint{member.address, target.remote_port(entry.local.port)};
-    rows.push_back({.entry = to_text(entry.local),
-                    .host = member.host,
-                    .endpoint = endpoint,
-                    .is_up = report.upstreams.is_up(entry.local.protocol, endpoint),
-                    .totals = sum(entry.uses, member.address)});
+  const auto& snapshot = report.upstreams.snapshot();
+  const auto& target = snapshot.table->text.targets[entry.target];
+  for (std::size_t host = 0; host < target.hosts.size(); ++host) {
+    for (const auto& address : report.upstreams.directory().listed(target.hosts[host])) {
+      if (rows.size() == max) return rows;
+      if (entry.pool.host_of(address) != host) continue;  // another host has it, or it just left
+      const Endpoint endpoint{address, target.remote_port(entry.local.port)};
+      rows.push_back({.entry = to_text(entry.local),
+                      .host = host,
+                      .endpoint = endpoint,
+                      .is_up = report.upstreams.is_up(entry.local.protocol, endpoint),
+                      .totals = sum(entry.uses, address)});
+    }
   }
   return rows;
 }
@@ -149,12 +152,28 @@ void append_names(MetricsText& out, const Report& report) {
   };
   family("name_resolved", Type::gauge, "1 while the name has an address.",
          [](const NameState& state) { return state.addresses->empty() ? 0U : 1U; });
+  family("name_restricted_addresses", Type::gauge,
+         "Addresses of the last answer that are not used, as the destination policy forbids them.",
+         [](const NameState& state) { return state.restricted.size(); });
   family("name_stale", Type::gauge, "1 while the last query failed.",
          [](const NameState& state) { return state.is_stale ? 1U : 0U; });
   family("resolve_failures_total", Type::counter, "Queries that failed.",
          [](const NameState& state) { return state.failures; });
   family("answer_changes_total", Type::counter, "Answers that differ from the one before.",
          [](const NameState& state) { return state.changes; });
+}
+
+// The same for all entries of a name, and few of them.
+nlohmann::json restricted_of(const Report& report, const Host& host) {
+  constexpr std::size_t kMax = 16;
+  auto list = nlohmann::json::array();
+  if (host.is_address()) return list;
+  const auto& restricted = report.upstreams.directory().names().at(host.name()).restricted;
+  for (std::size_t i = 0; i < std::min(restricted.size(), kMax); ++i) {
+    list.push_back({{"address", to_text(restricted[i].address)},
+                    {"restriction", to_text(restricted[i].restriction)}});
+  }
+  return list;
 }
 
 }  // namespace
@@ -195,7 +214,8 @@ std::string to_status(const Report& report) {
       hosts.push_back({{"host", to_name(target.hosts[i])},
                        {"port", target.remote_port(entry.local.port)},
                        {"resolved", !list.empty()},
-                       {"addresses", std::move(addresses[i])}});
+                       {"addresses", std::move(addresses[i])},
+                       {"restricted", restricted_of(report, target.hosts[i])}});
     }
     entries.push_back({{"entry", to_text(entry.local)},
                        {"line", target.line},

@@ -72,6 +72,10 @@ class Proxy final : public net::Service {
                          .warn = [this](std::string_view text) { log_(LogLevel::warn, text); }});
     if (!upstreams) return upstreams.error();
     upstreams_ = std::move(*upstreams);
+    Diagnostics diagnostics;
+    check_loops(config_.table, upstreams_->own_addresses(), config_.admin.listen, diagnostics);
+    if (diagnostics.has_errors())
+      return Error{ExitCode::configuration, "the table", diagnostics.to_text(Severity::error), {}};
     for (std::size_t i = 0; i < thread_count_; ++i)
       workers_.push_back(std::make_unique<Worker>(shared_, i));
     if (auto applied = apply(config_.table); !applied) return applied;
@@ -151,7 +155,7 @@ class Proxy final : public net::Service {
     Diagnostics diagnostics;
     auto table =
         read_table(Environment({{"EGRESS_DNS_PROXY_DESTINATION_FILE", config_.table_path}}),
-                   config_.admin, diagnostics);
+                   config_.admin, upstreams_->own_addresses(), diagnostics);
     if (diagnostics.has_errors()) return reject(diagnostics.to_text(Severity::error));
     const auto applied = apply(std::move(table));
     if (!applied) return reject(to_text(applied.error()) + "\n");

@@ -201,6 +201,34 @@ std::string to_text(const LocalPort& local) {
   return std::string(to_text(local.protocol)) + "/" + std::to_string(local.port);
 }
 
+std::optional<Restriction> restriction_for_names(const IpAddress& address, const LocalSide& local) {
+  const auto is_named = [](const IpAddress&, std::uint8_t) { return false; };
+  return find_restriction({address, 0}, local, is_named);
+}
+
+void check_loops(const TargetTable& table, const std::vector<IpAddress>& own,
+                 const std::vector<ListenAddress>& admin, Diagnostics& diagnostics) {
+  std::map<Protocol, LocalSide> sides{{Protocol::tcp, {own, admin}}, {Protocol::udp, {own, {}}}};
+  for (const auto& local : local_ports(table))
+    sides.at(local.protocol).listeners.push_back({std::nullopt, local.port});
+  const auto is_named = [](const IpAddress&, std::uint8_t) { return true; };
+  for (const auto& target : table.targets) {
+    for (const auto& host : target.hosts) {
+      if (host.is_name()) continue;
+      for (std::uint32_t port = target.remote.first; port <= target.remote.last; ++port) {
+        const Endpoint endpoint{host.address(), static_cast<std::uint16_t>(port)};
+        if (find_restriction(endpoint, sides.at(target.protocol), is_named)) {
+          const auto text = to_text(target);
+          diagnostics.error({table.source, target.line, 1, text, text.size()},
+                            "found " + to_text(endpoint) +
+                                ", a listener of this proxy: it would connect to itself");
+          break;
+        }
+      }
+    }
+  }
+}
+
 std::string to_name(const Host& host) {
   return host.is_address() ? to_text(host.address()) : host.name();
 }

@@ -12,9 +12,11 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "common/destination_policy.hpp"
 #include "common/diagnostic.hpp"
 #include "common/environment.hpp"
 #include "common/host.hpp"
@@ -64,6 +66,14 @@ std::vector<LocalPort> local_ports(const TargetTable& table);
 
 // What takes connections to this port, or null.
 const Target* find_target(const TargetTable& table, LocalPort local);
+
+// Why no name may lead to this address. An entry that names such an address itself reaches it.
+std::optional<Restriction> restriction_for_names(const IpAddress& address, const LocalSide& local);
+
+// Reports entries that name an address at which this proxy listens itself: `own` are the pod's
+// addresses, `admin` the listeners of the admin endpoint.
+void check_loops(const TargetTable& table, const std::vector<IpAddress>& own,
+                 const std::vector<ListenAddress>& admin, Diagnostics& diagnostics);
 
 // As a table spells it: IPv6 without brackets.
 std::string to_name(const Host& host);

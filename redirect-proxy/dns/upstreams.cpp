@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "common/net/own_addresses.hpp"
+
 namespace egress::dns {
 
 namespace asio = boost::asio;
@@ -41,7 +43,13 @@ Result<std::unique_ptr<Upstreams>> Upstreams::make(asio::io_context& io,
                                                    const DnsProxyConfig& config,
                                                    std::size_t max_checks, Hooks hooks) {
   std::unique_ptr<Upstreams> upstreams(new Upstreams(io, config, max_checks, std::move(hooks)));
-  auto directory = Directory::make(io, {net::resolver_options(config.dns), config.hold_gone},
+  if (auto read = upstreams->read_own(); !read) return read.error();
+  Directory::Options options{.resolver = net::resolver_options(config.dns),
+                             .hold_gone = config.hold_gone,
+                             .restriction = [self = upstreams.get()](const IpAddress& address) {
+                               return restriction_for_names(address, self->local_);
+                             }};
+  auto directory = Directory::make(io, std::move(options),
                                    {.on_change = [self = upstreams.get()] { self->on_change(); },
                                     .info = upstreams->hooks_.info,
                                     .warn = upstreams->hooks_.warn});
@@ -63,9 +71,8 @@ std::shared_ptr<const Snapshot> Upstreams::set_table(std::shared_ptr<const Table
   is_publishing_ = true;  // what is found at once is in the snapshot that the caller gets
   directory_->follow(table->hosts);
   has_change_ = false;
-  auto snapshot = refresh(table);
-  publish_later();
-  return snapshot;
+  is_publishing_ = false;
+  return refresh(table);
 }
 
 void Upstreams::on_change() {
@@ -116,14 +123,24 @@ std::shared_ptr<const Snapshot> Upstreams::refresh(const std::shared_ptr<const T
 
 void Upstreams::on_check(const Endpoint& endpoint, bool up) {
   if (!tcp_.checked(endpoint, up)) return;
-  const auto missed = check_log_.admit(LogLimit::Clock::now());
+  const auto missed = check_log_.admit(RateLimit::Clock::now());
   if (!missed) return;
   const auto others = *missed == 0 ? "" : "; " + std::to_string(*missed) + " others not logged";
   up ? hooks_.info(to_text(endpoint) + " is up again" + others)
      : hooks_.warn(to_text(endpoint) + " is down: it takes no connection" + others);
 }
 
+Result<void> Upstreams::read_own() {
+  auto addresses = net::read_own_addresses();
+  if (!addresses) return addresses.error();
+  local_.addresses = std::move(*addresses);
+  return {};
+}
+
 void Upstreams::sweep() {
+  // Names are resolved again soon: what they lead to is evaluated with these addresses then. Where
+  // they cannot be read, those read last serve.
+  static_cast<void>(read_own());
   const auto now = Health::Clock::now();
   tcp_.expire(now);
   udp_.expire(now);
@@ -144,7 +161,9 @@ bool Upstreams::has_address_up(std::size_t target, LocalPort local) const {
   return false;
 }
 
-std::string Upstreams::not_ready_because() const {
+std::string Upstreams::not_ready_because() {
+  has_started_ = has_started_ || (directory_->is_settled() && !has_change_);
+  if (!has_started_) return "names are being resolved for the first time";
   for (std::size_t target = 0; target < snapshot_->table->hosts_of.size(); ++target) {
     if (can_serve(target)) return {};
   }

@@ -81,14 +81,14 @@ def test_a_table_that_cannot_be_served_whole_is_rejected_whole(lab, names, table
         before = listening_ports()
         for line in ("9180 www.example.com 80", "7000 www.example.com 80", "7001 udp www.example.com"):
             table_file.write_text(f"80 other.example.com\n82 other.example.com 80\n{line}\n")
-            wait_for(lambda: proxy.metric("table_refused") == 1, f"the table with {line!r} to be rejected")
+            wait_for(lambda: proxy.metric("table_refused") == 1, f"the table with {line!r} to be rejected", 15)
             assert listening_ports() == before
             assert {entry["entry"] for entry in proxy.status()["entries"]} == {"tcp/80", "tcp/81"}
             lab.outside.forget()
             assert ask_in_turn(pod(lab), 80, 3) == [] and places(lab) == {A}
             assert ask_in_turn(pod(lab), 81, 1) == []
             table_file.write_text("80 www.example.com\n81 www.example.com 80\n")
-            wait_for(lambda: proxy.metric("table_refused") == 0, "the good table")
+            wait_for(lambda: proxy.metric("table_refused") == 0, "the good table", 15)
         for _ in range(60):
             assert get("/livez")[0] == 200
         said = proxy.stop()[1]

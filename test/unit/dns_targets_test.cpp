@@ -120,13 +120,62 @@ TEST_CASE("what --explain tells: the line, the hosts, and with DNS the addresses
         "tcp/81: line 1, \"80-81 tcp www.example.com,192.0.2.7 8080-8081\"\n"
         "  goes to www.example.com:8081\n"
         "  goes to 192.0.2.7:8081\n");
-  CHECK(explain(table, "tcp 80", resolve)->text ==
+  CHECK(explain(table, "tcp 80", {resolve, {}})->text ==
         "tcp/80: line 1, \"80-81 tcp www.example.com,192.0.2.7 8080-8081\"\n"
         "  goes to www.example.com:8080, now 192.0.2.1:8080 [2001:db8::1]:8080\n"
+        "  goes to 192.0.2.7:8080\n");
+  const auto lead_astray = [](const std::string&) {
+    return std::vector<IpAddress>{ip("::ffff:169.254.169.254"), ip("10.0.0.2"), ip("192.0.2.1")};
+  };
+  CHECK(explain(table, "tcp 80", {lead_astray, {{ip("10.0.0.2")}, {}}})->text ==
+        "tcp/80: line 1, \"80-81 tcp www.example.com,192.0.2.7 8080-8081\"\n"
+        "  goes to www.example.com:8080, now 192.0.2.1:8080\n"
+        "    ::ffff:169.254.169.254 is not used: a link-local address\n"
+        "    10.0.0.2 is not used: an address of the pod itself\n"
         "  goes to 192.0.2.7:8080\n");
   CHECK_FALSE(explain(table, "udp 80", {})->is_taken);
   for (const auto* question : {"", "x", "tcp", "sctp 80", "tcp 80 81", "0"})
     CHECK(explain(table, question, {}).has_error());
+}
+
+TEST_CASE("an entry that would lead back to the proxy is found, at every address that does") {
+  const std::vector<IpAddress> own{ip("10.0.0.2"), ip("127.0.0.1"), ip("fd00::2")};
+  const auto loops = [&](const std::string& text) {
+    Diagnostics diagnostics;
+    check_loops(parsed(text), own, {{std::nullopt, 9180}}, diagnostics);
+    return diagnostics.to_text(Severity::error);
+  };
+  for (const std::string host : {"127.0.0.1", "::1", "10.0.0.2", "::ffff:10.0.0.2", "fd00::2",
+                                 "127.8.8.8", "64:ff9b::a00:2"}) {
+    INFO(host);
+    CHECK(loops("80 " + host).starts_with("T:1:1: error: found "));
+    CHECK(loops("80 a.test\n100-120 " + host + " 70-90\n").starts_with("T:2:1: error: found "));
+    CHECK(loops("80 " + host + " 9180") != "");
+    CHECK(loops("80 " + host + " 81") == "");
+    CHECK(loops("80 udp " + host + " 9180") == "");  // another protocol
+    CHECK(loops("80 udp " + host + " 81\n81 a.test") == "");
+    CHECK(loops("80 udp " + host) != "");
+  }
+  CHECK(loops("80 192.0.2.7\n81 a.test") == "");
+  CHECK(loops("80 10.0.0.2 9180")
+            .starts_with("T:1:1: error: found 10.0.0.2:9180, a listener of this proxy: it would "
+                         "connect to itself\n"));
+}
+
+TEST_CASE("names lead to no address of the pod, its node or a cloud's metadata") {
+  const LocalSide local{{ip("10.0.0.2"), ip("fd00::2")}, {}};
+  for (const auto* address :
+       {"10.0.0.2", "::ffff:10.0.0.2", "64:ff9b::a00:2", "fd00::2", "127.0.0.1", "127.9.9.9", "::1",
+        "0.0.0.1", "240.0.0.1", "169.254.169.254", "::ffff:169.254.169.254", "100.100.100.200",
+        "192.0.0.192", "64:ff9b::100.100.100.200", "2002:a00:2::1", "fe80::1", "ff02::1"}) {
+    INFO(address);
+    CHECK(restriction_for_names(ip(address), local));
+  }
+  for (const auto* address :
+       {"192.0.2.1", "10.0.0.3", "fd00::3", "::ffff:192.0.2.1", "100.64.0.1"}) {
+    INFO(address);
+    CHECK_FALSE(restriction_for_names(ip(address), local));
+  }
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "common/log_limit.hpp"
+#include "common/rate_limit.hpp"
 #include "test/support/parse.hpp"
 
 namespace egress {
@@ -120,8 +120,8 @@ TEST_CASE("log options") {
 }
 
 TEST_CASE("a kind of event is logged a few times per interval, and what was left out is counted") {
-  LogLimit limit({.lines = 2, .interval = 10s});
-  LogLimit::Clock::time_point now{};
+  RateLimit limit({.count = 2, .interval = 10s});
+  RateLimit::Clock::time_point now{};
   CHECK(limit.admit(now) == 0);
   CHECK(limit.admit(now + 1s) == 0);
   for (int i = 0; i < 3; ++i) CHECK_FALSE(limit.admit(now + 9s));

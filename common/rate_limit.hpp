@@ -8,28 +8,28 @@
 
 namespace egress {
 
-class LogLimit {
+class RateLimit {
  public:
   using Clock = std::chrono::steady_clock;
 
   struct Options {
-    unsigned lines = 5;  // per interval
+    unsigned count = 5;  // per interval
     Clock::duration interval = std::chrono::seconds(10);
   };
-  LogLimit() = default;
-  explicit LogLimit(const Options& options) : options_(options) {}
+  RateLimit() = default;
+  explicit RateLimit(const Options& options) : options_(options) {}
 
-  // Where this event is to be logged: how many were not since the last that was.
+  // Where it is to be done now: how often it was not since the last time that it was.
   std::optional<std::uint64_t> admit(Clock::time_point now) {
     if (!began_ || now - *began_ >= options_.interval) {
       began_ = now;
-      lines_ = 0;
+      count_ = 0;
     }
-    if (lines_ >= options_.lines) {
+    if (count_ >= options_.count) {
       ++missed_;
       return std::nullopt;
     }
-    ++lines_;
+    ++count_;
     const auto missed = missed_;
     missed_ = 0;
     return missed;
@@ -38,7 +38,7 @@ class LogLimit {
  private:
   Options options_;
   std::optional<Clock::time_point> began_;  // the interval
-  unsigned lines_ = 0;                      // in it
+  unsigned count_ = 0;                      // in it
   std::uint64_t missed_ = 0;
 };
 
