@@ -68,7 +68,7 @@ constexpr std::array kVariables{
     Variable{"EGRESS_HTTP_PROXY_CLIENT_CONNECTIONS", "0",
              "most connections of one client address; 0: no limit"},
     Variable{"EGRESS_HTTP_PROXY_POOLED_CONNECTIONS", "128",
-             "idle connections kept to one address and port, a thread"},
+             "idle connections kept to one host and port, a thread"},
     Variable{"EGRESS_HTTP_PROXY_BUFFER_BYTES", "64k",
              "buffer of each direction of an exchange under way"},
     Variable{"EGRESS_HTTP_PROXY_DRAINED_BYTES", "256k",
@@ -217,7 +217,7 @@ class ConfigParser {
     settings_.count("EGRESS_HTTP_PROXY_CLIENT_CONNECTIONS", {0, 1'000'000},
                     limits.connections_per_client);
     settings_.count("EGRESS_HTTP_PROXY_POOLED_CONNECTIONS", {0, 10'000},
-                    limits.pooled_per_endpoint);
+                    limits.pooled_per_authority);
     settings_.bytes("EGRESS_HTTP_PROXY_BUFFER_BYTES", {4 * kKiB, kMiB}, limits.buffer_bytes);
     settings_.bytes("EGRESS_HTTP_PROXY_DRAINED_BYTES", {0, 64 * kMiB}, limits.drained_body_bytes);
   }

@@ -47,8 +47,8 @@ struct Limits {
   HeadLimits head;
   std::size_t connections = 0;             // of clients; 0: from the file limit
   std::size_t connections_per_client = 0;  // 0: no limit
-  std::size_t pooled_per_endpoint = 128;  // idle upstream connections kept for one address and port
-  std::size_t buffer_bytes = 64U << 10U;  // for each direction of an exchange under way
+  std::size_t pooled_per_authority = 128;  // idle upstream connections kept for one host and port
+  std::size_t buffer_bytes = 64U << 10U;   // for each direction of an exchange under way
   std::size_t drained_body_bytes = 256U
                                    << 10U;  // read and dropped of a body after an early response
 };

@@ -1,4 +1,4 @@
-// What a worker knows of each session under way: when its time is up, and how to tell it so.
+// What a worker knows of each session under way: when its time is up, and how to end it.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -23,24 +23,36 @@ class Connection : public net::Deadline,
 
   // The program ends: an idle connection closes now, another after what it is at.
   virtual void on_drain() = 0;
-  // It ends at once: whatever waits is to end with an error.
-  virtual void on_abort() = 0;
+  // It ends at once, and for good.
+  void abort() {
+    aborted_ = true;
+    interrupt();
+  }
 
-  // After that time the connection is aborted and expired() says so.
+ protected:
+  // Ends whatever waits. That may have ended just before, with success: whoever waited looks at
+  // is_interrupted() in any case.
+  virtual void interrupt() = 0;
+
+  // After that time the connection is interrupted, and expired() says so until this is called
+  // again.
   void arm(std::chrono::milliseconds time) {
     expired_ = false;
     Deadline::arm(wheel_, time);
   }
   bool expired() const { return expired_; }
+  bool is_aborted() const { return aborted_; }
+  bool is_interrupted() const { return expired_ || aborted_; }
 
  private:
   void on_deadline() final {
     expired_ = true;
-    on_abort();
+    interrupt();
   }
 
   net::Deadlines& wheel_;
   bool expired_ = false;
+  bool aborted_ = false;
 };
 
 using Connections =

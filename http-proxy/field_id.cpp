@@ -18,6 +18,7 @@ struct Known {
 
 constexpr std::array kKnown{
     Known{"accept", FieldId::accept},
+    Known{"authorization", FieldId::authorization},
     Known{"connection", FieldId::connection},
     Known{"content-length", FieldId::content_length},
     Known{"expect", FieldId::expect},
@@ -34,6 +35,7 @@ constexpr std::array kKnown{
     Known{"transfer-encoding", FieldId::transfer_encoding},
     Known{"upgrade", FieldId::upgrade},
     Known{"via", FieldId::via},
+    Known{"www-authenticate", FieldId::www_authenticate},
     Known{"x-forwarded-for", FieldId::x_forwarded_for},
 };
 

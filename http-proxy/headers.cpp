@@ -85,6 +85,35 @@ void append_persistence(const ResponseHead& head, const Body& body, const Respon
 
 }  // namespace
 
+namespace {
+
+// The scheme is the first word of an element; parameters behind commas are none of these words.
+bool names_connection_scheme(std::string_view value) {
+  bool found = false;
+  for_each_element(value, [&](std::string_view element) {
+    const auto scheme = element.substr(0, element.find(' '));
+    found =
+        found || equal_ignoring_case(scheme, "NTLM") || equal_ignoring_case(scheme, "Negotiate");
+  });
+  return found;
+}
+
+}  // namespace
+
+bool authenticates_connection(const RequestHead& head) {
+  const auto* const field = find_field(head.fields, FieldId::authorization);
+  return field != nullptr && names_connection_scheme(field->value);
+}
+
+bool authenticates_connection(const ResponseHead& head) {
+  if (head.status != 401 && head.status != 407) return false;
+  return std::any_of(head.fields.begin(), head.fields.end(), [](const HeaderField& field) {
+    const bool challenges = field.id == FieldId::www_authenticate ||
+                            equal_ignoring_case(field.name, "Proxy-Authenticate");
+    return challenges && names_connection_scheme(field.value);
+  });
+}
+
 void append_options_response(Persistence persistence, std::string& out) {
   out +=
       "HTTP/1.1 204 No Content\r\nAllow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n";
@@ -144,6 +173,9 @@ void append_response_head(const ResponseHead& head, const Response& response,
   }
   append_framing(response.told_length ? Body{BodyKind::length, *response.told_length} : body, out);
   append_persistence(head, body, rewrite, out);
+  // RFC 4559 §6: clients do not begin NTLM or Negotiate through a proxy that does not say this.
+  if (authenticates_connection(head))
+    out += "Connection: Proxy-Support\r\nProxy-Support: Session-Based-Authentication\r\n";
   append_via(head.version, rewrite.pseudonym, out);
   out += "\r\n";
 }

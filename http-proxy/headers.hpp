@@ -68,6 +68,11 @@ void append_options_response(Persistence persistence, std::string& out);
 // Via names this pseudonym: the request was here before (RFC 9110 §7.6.3).
 bool has_passed(const RequestHead& head, std::string_view pseudonym);
 
+// The message takes part in NTLM or Negotiate, which authenticate a connection and not a request
+// (RFC 4559): an Authorization by them, or a challenge (401, 407) that offers them.
+bool authenticates_connection(const RequestHead& head);
+bool authenticates_connection(const ResponseHead& head);
+
 enum class ForwardedFor : std::uint8_t { off, append };
 
 struct RequestRewrite {

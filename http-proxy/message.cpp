@@ -180,13 +180,17 @@ bool is_idempotent(Method method) {
 }
 
 void RequestHead::clear() {
-  fields.clear();
-  *this = {.fields = std::move(fields)};
+  auto kept = std::move(fields);
+  kept.clear();
+  *this = RequestHead{};
+  fields = std::move(kept);
 }
 
 void ResponseHead::clear() {
-  fields.clear();
-  *this = {.fields = std::move(fields)};
+  auto kept = std::move(fields);
+  kept.clear();
+  *this = ResponseHead{};
+  fields = std::move(kept);
 }
 
 Progress RequestParser::fail(Failure failure) {

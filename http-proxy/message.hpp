@@ -37,6 +37,7 @@ inline constexpr std::string_view kFieldsVariable = "EGRESS_HTTP_PROXY_FIELDS";
 enum class FieldId : std::uint8_t {
   other,
   accept,
+  authorization,
   connection,
   content_length,
   expect,
@@ -54,6 +55,7 @@ enum class FieldId : std::uint8_t {
   transfer_encoding,
   upgrade,
   via,
+  www_authenticate,
   x_forwarded_for,
 };
 
@@ -191,7 +193,8 @@ class RequestParser {
   Failure failure_;
 };
 
-// One for each request to an origin: reset() keeps what ResponseHead::bare_lf says.
+// reset() keeps what ResponseHead::bare_lf says, for the response behind an interim one; restart()
+// is for another exchange.
 class ResponseParser {
  public:
   explicit ResponseParser(const HeadLimits& limits = {}, Reading reading = Reading::repair)
@@ -203,6 +206,10 @@ class ResponseParser {
   const ResponseHead& head() const { return head_; }
   const Failure& failure() const { return failure_; }  // 502
   void reset();
+  void restart() {
+    reset();
+    bare_lf_ = false;
+  }
 
  private:
   Progress fail(ProxyError error, std::string text);

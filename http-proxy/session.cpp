@@ -1,11 +1,15 @@
 #include "http-proxy/session.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "http-proxy/dialler.hpp"
 #include "http-proxy/error_page.hpp"
-#include "http-proxy/session_exchange.hpp"
 
 namespace egress::http {
 
@@ -27,65 +31,95 @@ Failure head_timeout() {
                     "The head of the request did not come in time.");
 }
 
+template <class T>
+awaitable<void> assign(std::optional<T>& result, awaitable<T> work) {
+  // What is cancelled ends with a result of its own, not by an exception.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  result = co_await std::move(work);
+}
+
 }  // namespace
 
 Session::Session(Worker& worker, Socket client, const Endpoint& peer)
-    : Connection(worker.deadlines()),
-      worker_(worker),
-      client_(std::move(client)),
-      peer_(peer),
-      parser_(worker_.config().limits.head) {
+    : Connection(worker.deadlines()), worker_(worker), client_(std::move(client)), peer_(peer) {
   worker_.add(*this);
 }
 
-Session::~Session() = default;
-
-void Session::on_drain() {
-  if (idle_) on_abort();
+Session::~Session() {
+  if (work_) worker_.give_workspace(std::move(work_));
 }
 
-void Session::on_abort() {
+void Session::on_drain() {
+  if (idle_) abort();
+}
+
+void Session::interrupt() {
   error_code ignored;
   client_.cancel(ignored);
-  if (exchange_ != nullptr) exchange_->cancel();
+  if (upstream_ != nullptr) upstream_->cancel(ignored);
+  cancel_.emit(asio::cancellation_type::terminal);
+}
+
+void Session::close() {
+  watched_ = false;
+  bound_.reset();
+  error_code ignored;
+  client_.close(ignored);
 }
 
 awaitable<std::optional<TunnelStart>> Session::run() {
-  for (;;) {
-    if (!co_await receive_head()) break;
+  while (co_await receive_request()) {
     const auto after = co_await serve();
+    watched_ = false;
     if (after == After::tunnel) co_return std::move(tunnel_);
     finish_record();
     if (after == After::close || worker_.is_draining()) break;
-    parser_.reset();
+    work_->request.reset();
     answered_ = true;
   }
   co_await linger();
   co_return std::nullopt;
 }
 
-// False where the connection is to be closed, after an answer where one was owed.
-awaitable<bool> Session::receive_head() {
+awaitable<void> Session::turn_away(std::string_view response) {
+  unread_ = true;
+  const bool written = co_await write(response);
+  if (!written) co_return;
+  co_await linger();
+}
+
+// False where the connection is to be closed, after an answer where one was
+// owed.
+awaitable<bool> Session::receive_request() {
   const auto& config = worker_.config();
-  bool begun = false;
   arm(answered_ ? config.deadlines.keep_alive : config.deadlines.header);
+  // An idle client holds no memory but its session.
+  if (work_ && work_->from_client.size() == 0) worker_.give_workspace(std::move(work_));
+  bool begun = false;
   for (;;) {
-    const auto progress = parser_.parse(in_.view());
-    if (progress == Progress::complete) break;
-    if (progress == Progress::failed) co_return co_await refuse_head(parser_.failure());
-    if (!begun && parser_.has_begun(in_.view())) {
-      begun = true;
-      if (answered_) arm(config.deadlines.header);
+    if (work_) {
+      auto& parser = work_->request;
+      const auto progress = parser.parse(view(work_->from_client));
+      if (progress == Progress::complete) break;
+      if (progress == Progress::failed) co_return co_await refuse_head(parser.failure());
+      if (!begun && parser.has_begun(view(work_->from_client))) {
+        begun = true;
+        if (answered_) arm(config.deadlines.header);
+      }
     }
     idle_ = !begun;
     if (idle_ && worker_.is_draining() && answered_) co_return false;
-    in_.make_room(kHeadBufferBytes, config.limits.head.head_bytes + 1);
-    const auto error = co_await read_some(client_, in_);
+    if (!has_read()) co_await finish_read();
     idle_ = false;
+    if (!work_ && early_size_ == 0) co_return false;
+    if (!work_) work_ = worker_.take_workspace();
+    auto& buffer = work_->from_client;
+    const auto most = config.limits.head.head_bytes + 1;
+    const auto error = take_read(buffer, room_in(buffer, kHeadBufferBytes, most));
     if (error && begun && expired()) co_return co_await refuse_head(head_timeout());
     if (error) co_return false;
   }
-  in_.consume(parser_.head().size);
+  work_->from_client.consume(work_->request.head().size);
   begin_record();
   co_return true;
 }
@@ -99,12 +133,13 @@ awaitable<bool> Session::refuse_head(Failure failure) {
 }
 
 awaitable<Session::After> Session::serve() {
-  auto request = read_request(parser_.head());
+  const auto& head = work_->request.head();
+  auto request = read_request(head);
   if (!request) co_return co_await refuse(request.error(), nullptr);
   policy_ = worker_.policy();
   auto& host = request->target.authority.host;
   host = policy_->complete(std::move(host));
-  if (has_passed(parser_.head(), worker_.pseudonym())) {
+  if (has_passed(head, worker_.pseudonym())) {
     co_return co_await refuse(failure_of(508, ProxyError::proxy_loop_detected,
                                          "The request came through this proxy before."),
                               &*request);
@@ -116,12 +151,12 @@ awaitable<Session::After> Session::serve() {
   co_return co_await forward(*request);
 }
 
-// What to answer where the rules do not let the request pass; else admitted_ is filled.
+// What to answer where the rules do not let the request pass; else admitted_ is
+// filled.
 awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   const Question question{request.target.authority.host, request.target.authority.port,
                           request.method == Method::connect ? Access::tunnel : Access::forward};
-  disarm();
-  auto evaluation = co_await evaluate(worker_.resolver(), *policy_, question);
+  auto evaluation = co_await interruptible(evaluate(worker_.resolver(), *policy_, question));
   record_.resolve = evaluation.resolve;
   if (evaluation.failure) co_return std::move(evaluation.failure);
   auto& decision = evaluation.decision;
@@ -135,105 +170,54 @@ awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   co_return std::nullopt;
 }
 
-// A request that may not be repeated takes a connection of its own: one that was kept may be closed
-// by the origin at the moment it is used (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
-awaitable<Session::After> Session::forward(const Request& request) {
-  const auto port = request.target.authority.port;
-  const bool repeatable = is_idempotent(request.method) && request.body.is_empty();
-  auto upstream = repeatable ? worker_.pool().take(admitted_, port) : std::nullopt;
-  for (bool reused = upstream.has_value();; reused = false) {
-    worker_.metrics().count_upstream(reused ? Reuse::pooled : Reuse::fresh);
-    if (!upstream) {
-      auto dialled = co_await dial_upstream(port);
-      if (!dialled) co_return co_await refuse(dialled.error(), &request);
-      upstream = std::move(*dialled);
-    }
-    record_.upstream = upstream->endpoint.address;
-    record_.upstream_port = port;
-    Exchange exchange(*this, request, std::move(*upstream));
-    upstream.reset();
-    const auto end = co_await exchange.run();
-    if (end == ExchangeEnd::origin_gone && reused) {
-      worker_.metrics().count_retry();
-      continue;
-    }
-    co_return co_await after_exchange(exchange, request, end);
-  }
-}
-
-awaitable<Session::After> Session::after_exchange(Exchange& exchange, const Request& request,
-                                                  ExchangeEnd end) {
-  switch (end) {
-    case ExchangeEnd::complete: co_return After::keep_alive;
-    case ExchangeEnd::complete_close: co_return After::close;
-    case ExchangeEnd::upgraded:
-      tunnel_ = make_tunnel(exchange.take_upstream(), exchange.unread());
-      co_return After::tunnel;
-    case ExchangeEnd::client_gone: co_return After::close;
-    case ExchangeEnd::cut_short: reset(client_); co_return After::close;
-    case ExchangeEnd::origin_gone:
-    case ExchangeEnd::failed: break;
-  }
-  co_return co_await refuse(exchange.take_failure(), &request);
-}
-
 awaitable<Outcome<Upstream>> Session::dial_upstream(std::uint16_t port) {
   const auto before = Clock::now();
-  disarm();
-  auto upstream = co_await dial({admitted_, port, worker_.config().deadlines.connect});
+  auto upstream =
+      co_await interruptible(dial({admitted_, port, worker_.config().deadlines.connect}));
   record_.connect = duration_cast<milliseconds>(Clock::now() - before);
   co_return upstream;
 }
 
-awaitable<Session::After> Session::open_tunnel(const Request& request) {
-  auto upstream = co_await dial_upstream(request.target.authority.port);
-  if (!upstream) co_return co_await refuse(upstream.error(), &request);
-  record_.upstream = upstream->endpoint.address;
-  record_.upstream_port = upstream->endpoint.port;
-  if (!co_await write("HTTP/1.1 200 Connection established\r\n\r\n")) co_return After::close;
-  record_.status = 200;
-  tunnel_ = make_tunnel(std::move(*upstream), {});
-  if (worker_.config().sni != SniCheck::off) tunnel_->host = request.target.authority.host;
-  co_return After::tunnel;
-}
-
-TunnelStart Session::make_tunnel(Upstream upstream, std::string_view from_upstream) {
-  record_.bytes_in += parser_.head().size;
-  return {.client = std::move(client_),
-          .upstream = std::move(upstream.socket),
-          .from_client = std::string(in_.view()),
-          .from_upstream = std::string(from_upstream),
-          .host = {},
-          .policy = policy_,
-          .began = began_,
-          .record = record_};
+// For what has a deadline of its own. It ends early where the client leaves or
+// the session is aborted: is_left() says that its result is of no use.
+template <class T>
+awaitable<T> Session::interruptible(awaitable<T> work) {
+  disarm();
+  watch();
+  std::optional<T> result;
+  co_await asio::co_spawn(client_.get_executor(), assign(result, std::move(work)),
+                          asio::bind_cancellation_slot(cancel_.slot(), asio::use_awaitable));
+  co_return std::move(*result);
 }
 
 awaitable<Session::After> Session::answer_options(const Request& request) {
   const bool keeps = request.persistence == Persistence::keep_alive && request.body.is_empty() &&
                      !worker_.is_draining();
-  out_.clear();
-  append_options_response(keeps ? Persistence::keep_alive : Persistence::close, out_);
+  auto& out = work_->to_client;
+  out.clear();
+  append_options_response(keeps ? Persistence::keep_alive : Persistence::close, out);
   record_.status = 204;
   unread_ = !keeps;
-  co_return co_await write(out_) && keeps ? After::keep_alive : After::close;
+  co_return co_await write(out) && keeps ? After::keep_alive : After::close;
 }
 
 // `request` is null where the head could not be read to its end.
 awaitable<Session::After> Session::refuse(Failure failure, const Request* request) {
+  if (is_left()) co_return After::close;
   const bool keeps = failure.persistence == Persistence::keep_alive && request != nullptr &&
                      request->persistence == Persistence::keep_alive && request->body.is_empty() &&
                      !worker_.is_draining();
   failure.persistence = keeps ? Persistence::keep_alive : Persistence::close;
   unread_ = !keeps;
   const auto policy = policy_ ? policy_ : worker_.policy();
-  out_.clear();
+  const auto& head = work_->request.head();
+  auto& out = work_->to_client;
+  out.clear();
   append_error_response(
-      failure, {has_head_ ? &parser_.head() : nullptr, worker_.pseudonym(), policy->table().source},
-      out_);
+      failure, {head.size > 0 ? &head : nullptr, worker_.pseudonym(), policy->table().source}, out);
   record_.status = failure.status;
   record_.error = failure.error;
-  co_return co_await write(out_) && keeps ? After::keep_alive : After::close;
+  co_return co_await write(out) && keeps ? After::keep_alive : After::close;
 }
 
 // To the client, and counted.
@@ -241,44 +225,51 @@ awaitable<bool> Session::write(std::string_view text) {
   Gather gather;
   gather.add(text);
   auto error = write_now(client_, gather);
-  if (!error && !gather.empty()) {
-    arm(worker_.config().deadlines.response);
-    error = co_await write_rest(client_, gather);
+  if (!error && !gather.empty()) arm(worker_.config().deadlines.response);
+  while (!error && !gather.empty()) {
+    error = co_await wait(client_, Socket::wait_write);
+    if (!error) error = write_now(client_, gather);
   }
   record_.bytes_out += text.size() - gather.size();
   co_return !error;
 }
 
-// Closing with bytes unread sends a reset, which can destroy the answer before the client has read
-// it (RFC 9112 §9.6).
+// A deadline, or the end of the session, may come at the very moment that the
+// wait ends well.
+awaitable<error_code> Session::wait(Socket& socket, Socket::wait_type what) {
+  error_code error;
+  co_await socket.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
+  if (is_interrupted() || client_left_) error = asio::error::operation_aborted;
+  co_return error;
+}
+
+// Closing with bytes unread sends a reset, which can destroy the answer before
+// the client has read it (RFC 9112 §9.6).
 awaitable<void> Session::linger() {
   error_code error;
-  if (!unread_ || !client_.is_open()) co_return;
+  if (!unread_ || is_left() || !client_.is_open()) co_return;
   client_.shutdown(Socket::shutdown_send, error);
   arm(kLinger);
   std::size_t left = worker_.config().limits.drained_body_bytes;
-  while (!error && !expired()) {
-    in_.consume(in_.size());
-    in_.make_room(kHeadBufferBytes, kHeadBufferBytes);
-    error = co_await read_some(client_, in_);
-    if (in_.size() > left) break;
-    left -= in_.size();
+  while (!error && left > 0) {
+    left -= drop_now(client_, left, error);
+    if (error == asio::error::would_block) error = co_await wait(client_, Socket::wait_read);
   }
 }
 
 void Session::begin_record() {
-  has_head_ = parser_.head().size != 0;
+  const auto& head = work_->request.head();
   record_ = {};
   record_.time = std::chrono::system_clock::now();
   began_ = Clock::now();
   record_.client = peer_.address;
   record_.client_port = peer_.port;
-  record_.method = parser_.head().method_text;
-  record_.target = parser_.head().target;
+  record_.method = head.method_text;
+  record_.target = head.target;
 }
 
 void Session::finish_record() {
-  if (has_head_) record_.bytes_in += parser_.head().size;
+  record_.bytes_in += work_->request.head().size;
   record_.total = duration_cast<milliseconds>(Clock::now() - began_);
   worker_.log(record_);
 }

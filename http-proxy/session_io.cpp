@@ -1,35 +1,50 @@
 #include "http-proxy/session_io.hpp"
 
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/error.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
-#include <stdexcept>
+#include <ctime>
 
 namespace egress::http {
 
 namespace asio = boost::asio;
 
-void Gather::add(std::string_view piece) {
-  if (piece.empty()) return;
-  if (count_ == kMost) throw std::logic_error("too many pieces for one write");
-  pieces_[count_++] = {const_cast<char*>(piece.data()), piece.size()};
+namespace {
+
+error_code last_error() { return {errno, boost::system::system_category()}; }
+
+// recv(2), where 0 bytes are the end.
+std::size_t receive(Socket& socket, void* data, std::size_t size, error_code& error) {
+  for (;;) {
+    const ssize_t count = ::recv(socket.native_handle(), data, size, MSG_DONTWAIT);
+    if (count > 0) return static_cast<std::size_t>(count);
+    if (count < 0 && errno == EINTR) continue;
+    error = count == 0 ? error_code(asio::error::eof) : last_error();
+    return 0;
+  }
 }
 
-std::size_t Gather::size() const {
-  std::size_t sum = 0;
-  for (std::size_t i = first_; i < count_; ++i) sum += pieces_[i].iov_len;
-  return sum;
+tcp_info read_tcp_info(Socket& socket) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  ::getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size);
+  return info;
 }
 
-void Gather::consume(std::size_t bytes) {
-  while (first_ < count_ && bytes >= pieces_[first_].iov_len) bytes -= pieces_[first_++].iov_len;
-  if (bytes == 0) return;
-  pieces_[first_].iov_base = static_cast<char*>(pieces_[first_].iov_base) + bytes;
-  pieces_[first_].iov_len -= bytes;
+// Milliseconds.
+std::uint32_t tick() {
+  timespec resolution{};
+  ::clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+  return static_cast<std::uint32_t>(resolution.tv_nsec / 1'000'000);
 }
+
+}  // namespace
 
 error_code write_now(Socket& socket, Gather& gather) {
   while (!gather.empty()) {
@@ -48,35 +63,41 @@ error_code write_now(Socket& socket, Gather& gather) {
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return {};
     } else if (errno != EINTR) {
-      return {errno, boost::system::system_category()};
+      return last_error();
     }
   }
   return {};
 }
 
-awaitable<error_code> write_rest(Socket& socket, Gather& gather) {
+error_code read_now(Socket& socket, ReadBuffer& buffer, std::size_t room) {
   error_code error;
-  while (!error && !gather.empty()) {
-    co_await socket.async_wait(Socket::wait_write,
-                               asio::redirect_error(asio::use_awaitable, error));
-    if (!error) error = write_now(socket, gather);
-  }
-  co_return error;
+  buffer.commit(receive(socket, buffer.prepare(room).data(), room, error));
+  return error;
 }
 
-awaitable<error_code> read_some(Socket& socket, ReadBuffer& buffer) {
-  error_code error;
-  const std::size_t count =
-      co_await socket.async_read_some(asio::buffer(buffer.room(), buffer.room_size()),
-                                      asio::redirect_error(asio::use_awaitable, error));
-  buffer.commit(count);
-  co_return error;
+std::size_t drop_now(Socket& socket, std::size_t most, error_code& error) {
+  std::array<char, 16U << 10U> dropped;
+  return receive(socket, dropped.data(), std::min(most, dropped.size()), error);
 }
 
 bool is_quiet(Socket& socket) {
   char byte = 0;
   const ssize_t count = ::recv(socket.native_handle(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
   return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+bool closed_with_last_bytes(Socket& socket) {
+  const auto info = read_tcp_info(socket);
+  // The segment that closes acknowledges, but is no data.
+  return info.tcpi_last_data_recv <= info.tcpi_last_ack_recv + tick();
+}
+
+bool is_reset(Socket& socket) { return read_tcp_info(socket).tcpi_state == TCP_CLOSE; }
+
+std::size_t unacknowledged(Socket& socket) {
+  int bytes = 0;
+  if (::ioctl(socket.native_handle(), SIOCOUTQ, &bytes) != 0) return 0;
+  return static_cast<std::size_t>(bytes);
 }
 
 void reset(Socket& socket) {

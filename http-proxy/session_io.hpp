@@ -1,18 +1,14 @@
-// Reads and writes of a session on Asio's sockets, arranged for few system calls: a write is tried
-// at once and waits only where the socket is full. Every wait ends when the socket is cancelled or
-// closed, which is how deadlines reach it.
+// Reads and writes of a session on its sockets, arranged for few system calls:
+// each is tried at once, and the caller waits where it would block.
 #pragma once
 
-#include <sys/uio.h>
-
-#include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
-#include <string_view>
 
-#include "http-proxy/session_buffer.hpp"
+#include "http-proxy/gather.hpp"
+#include "http-proxy/read_buffer.hpp"
 
 namespace egress::http {
 
@@ -20,37 +16,27 @@ using Socket = boost::asio::ip::tcp::socket;
 using boost::asio::awaitable;
 using boost::system::error_code;
 
-// Pieces that go out in one system call where the socket takes them.
-class Gather {
- public:
-  static constexpr std::size_t kMost = 6;
-
-  // `piece` must live until all is written. Empty ones are left out; more than kMost is a bug.
-  void add(std::string_view piece);
-  bool empty() const { return first_ == count_; }
-  std::size_t size() const;
-  void consume(std::size_t bytes);
-
-  const iovec* data() const { return pieces_.data() + first_; }
-  std::size_t count() const { return count_ - first_; }
-
- private:
-  std::array<iovec, kMost> pieces_{};
-  std::size_t first_ = 0;
-  std::size_t count_ = 0;
-};
-
-// Writes what the socket takes now. would_block is no error here: look at `gather` for what is
-// left.
+// Writes what the socket takes now. would_block is no error here: look at
+// `gather` for what is left.
 error_code write_now(Socket& socket, Gather& gather);
-// The rest, waiting as long as it takes.
-awaitable<error_code> write_rest(Socket& socket, Gather& gather);
+// Adds up to `room` bytes (> 0) to the buffer. Errors: eof at the end,
+// would_block.
+error_code read_now(Socket& socket, ReadBuffer& buffer, std::size_t room);
+// Drops up to `most` bytes that wait to be read; 0 with an error as above.
+std::size_t drop_now(Socket& socket, std::size_t most, error_code& error);
 
-// Reads at least one byte behind those that `buffer` keeps, which must have room. eof at the end.
-awaitable<error_code> read_some(Socket& socket, ReadBuffer& buffer);
-
-// Whether a connection that nobody reads from is still as it was: open, and without a byte waiting.
+// Whether a connection that nobody reads from is still as it was: open, and
+// without a byte waiting.
 bool is_quiet(Socket& socket);
+// For a socket whose peer has closed its sending side: whether it did that
+// together with the last bytes that it sent, within a tick of the kernel's
+// clock.
+bool closed_with_last_bytes(Socket& socket);
+// Whether the peer has reset the connection, which this reports without
+// reading.
+bool is_reset(Socket& socket);
+// Bytes written that the peer has not acknowledged.
+std::size_t unacknowledged(Socket& socket);
 
 // Closes with a reset, so that the peer cannot take what it has for the whole.
 void reset(Socket& socket);

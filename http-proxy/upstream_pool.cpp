@@ -5,25 +5,27 @@
 
 namespace egress::http {
 
-std::optional<Upstream> UpstreamPool::take(std::span<const IpAddress> addresses,
-                                           std::uint16_t port) {
-  for (const auto& address : addresses) {
-    for (;;) {
-      const auto found = by_endpoint_.find({address, port});
-      if (found == by_endpoint_.end()) break;
-      const auto position = found->second.back();
-      auto upstream = std::move(position->upstream);
-      forget(position);
-      if (is_quiet(upstream.socket)) return upstream;
-    }
+std::optional<Upstream> UpstreamPool::take(const std::string& authority,
+                                           std::span<const IpAddress> addresses) {
+  const auto is_admitted = [addresses](Position position) {
+    const auto& address = position->upstream.endpoint.address;
+    return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+  };
+  for (;;) {
+    const auto found = by_authority_.find(authority);
+    if (found == by_authority_.end()) return std::nullopt;
+    const auto& positions = found->second;
+    const auto last = std::find_if(positions.rbegin(), positions.rend(), is_admitted);
+    if (last == positions.rend()) return std::nullopt;
+    auto upstream = remove(*last);
+    if (is_quiet(upstream.socket)) return upstream;
   }
-  return std::nullopt;
 }
 
 void UpstreamPool::give_back(Upstream upstream, Clock::time_point now) {
-  if (options_.most == 0 || options_.most_per_endpoint == 0) return;
-  auto& positions = by_endpoint_[upstream.endpoint];
-  if (positions.size() >= options_.most_per_endpoint) return;
+  if (options_.most == 0 || options_.most_per_authority == 0) return;
+  auto& positions = by_authority_[upstream.authority];
+  if (positions.size() >= options_.most_per_authority) return;
   idle_.push_back({std::move(upstream), now});
   positions.push_back(std::prev(idle_.end()));
   if (idle_.size() > options_.most) forget(idle_.begin());
@@ -39,17 +41,18 @@ void UpstreamPool::sweep(Clock::time_point now) {
 }
 
 void UpstreamPool::clear() {
-  by_endpoint_.clear();
+  by_authority_.clear();
   idle_.clear();
 }
 
-// The endpoint stands in the element still, even where its socket was moved away.
-void UpstreamPool::forget(Position position) {
-  const auto found = by_endpoint_.find(position->upstream.endpoint);
+Upstream UpstreamPool::remove(Position position) {
+  auto upstream = std::move(position->upstream);
+  const auto found = by_authority_.find(upstream.authority);
   auto& positions = found->second;
   positions.erase(std::find(positions.begin(), positions.end(), position));
-  if (positions.empty()) by_endpoint_.erase(found);
+  if (positions.empty()) by_authority_.erase(found);
   idle_.erase(position);
+  return upstream;
 }
 
 }  // namespace egress::http

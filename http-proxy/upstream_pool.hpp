@@ -1,4 +1,4 @@
-// Idle connections to origins, kept for the next request to the same endpoint. Hands out only what
+// Idle connections to origins, kept for the next request to the same authority. Hands out only what
 // is open and has nothing waiting to be read, so that bytes nobody asked for reach nobody. One for
 // each thread; connects nothing.
 #pragma once
@@ -9,6 +9,7 @@
 #include <list>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -20,6 +21,8 @@ namespace egress::http {
 struct Upstream {
   Socket socket;
   Endpoint endpoint;
+  std::string authority{};  // that it was made for, as Host spells it
+  bool is_bound = false;    // it authenticates a client, and serves no other
 };
 
 class UpstreamPool {
@@ -27,14 +30,14 @@ class UpstreamPool {
   using Clock = std::chrono::steady_clock;
 
   struct Options {
-    std::size_t most_per_endpoint = 32;
-    std::size_t most = 1024;  // of all endpoints: the oldest goes first
+    std::size_t most_per_authority = 32;
+    std::size_t most = 1024;  // of all authorities: the oldest goes first
     Clock::duration keep{std::chrono::seconds(60)};
   };
   explicit UpstreamPool(Options options) : options_(options) {}
 
-  // The connection used last to the first of the addresses that has one.
-  std::optional<Upstream> take(std::span<const IpAddress> addresses, std::uint16_t port);
+  // The connection used last that was made for this authority, to one of the addresses.
+  std::optional<Upstream> take(const std::string& authority, std::span<const IpAddress> addresses);
   // Keeps a connection whose last response was read to its end; closes it where there is no room.
   void give_back(Upstream upstream, Clock::time_point now);
   // Closes what is over its time, or was closed by the origin. To be called every second or so.
@@ -50,11 +53,12 @@ class UpstreamPool {
   };
   using Position = std::list<Idle>::iterator;
 
-  void forget(Position position);
+  void forget(Position position) { remove(position); }
+  Upstream remove(Position position);
 
   Options options_;
   std::list<Idle> idle_;  // the oldest first
-  std::unordered_map<Endpoint, std::vector<Position>> by_endpoint_;
+  std::unordered_map<std::string, std::vector<Position>> by_authority_;
 };
 
 }  // namespace egress::http

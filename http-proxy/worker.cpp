@@ -19,13 +19,37 @@ constexpr std::chrono::seconds kSweepInterval(1);
 constexpr std::chrono::milliseconds kLogDelay(100);  // the longest that a log line waits
 constexpr std::size_t kBatchBytes = 32U << 10U;
 
+// A wait for the client may hold the session for longer than the coroutine that runs it.
+class RunningSession {
+ public:
+  RunningSession(Worker& worker, net::Accepted& accepted)
+      : session_(std::make_shared<Session>(worker, std::move(accepted.socket), accepted.peer)) {}
+  RunningSession(const RunningSession&) = delete;
+  RunningSession& operator=(const RunningSession&) = delete;
+  ~RunningSession() { end(); }
+
+  Session* operator->() { return session_.get(); }
+  void end() {
+    if (session_) session_->close();
+    session_.reset();
+  }
+
+ private:
+  std::shared_ptr<Session> session_;
+};
+
 awaitable<void> serve_client(Worker& worker, net::Accepted accepted, ClientCounts::Place place) {
-  auto session = std::make_unique<Session>(worker, std::move(accepted.socket), accepted.peer);
+  RunningSession session(worker, accepted);
   auto tunnel = co_await session->run();
   // A tunnel may last for hours: what a session holds is given back before it begins.
-  session.reset();
+  session.end();
   if (tunnel)
     start_tunnel(worker, std::move(*tunnel), {std::move(accepted.slot), std::move(place)});
+}
+
+awaitable<void> turn_away(Worker& worker, net::Accepted accepted, std::string response) {
+  RunningSession session(worker, accepted);
+  co_await session->turn_away(response);
 }
 
 }  // namespace
@@ -59,7 +83,7 @@ Worker::Worker(const Shared& shared, std::shared_ptr<const Policy> policy,
               {.idle = shared.config.deadlines.idle_tunnel,
                .half_close = shared.config.deadlines.half_close,
                .pipes = {}}),
-      pool_({.most_per_endpoint = shared.config.limits.pooled_per_endpoint,
+      pool_({.most_per_authority = shared.config.limits.pooled_per_authority,
              .most = shared.pooled,
              .keep = shared.config.deadlines.keep_alive}) {
   metrics_.begin_rules(policy_->table());
@@ -68,7 +92,7 @@ Worker::Worker(const Shared& shared, std::shared_ptr<const Policy> policy,
 // Connections end by their own hand, while all that they use is there.
 Worker::~Worker() {
   listeners_.clear();
-  for (auto& connection : connections_) connection.on_abort();
+  for (auto& connection : connections_) connection.abort();
   relays_.abort();
   sweep_timer_.cancel();
   log_timer_.cancel();
@@ -97,6 +121,9 @@ void Worker::accept(net::Accepted accepted) {
 
 void Worker::refuse(net::Accepted accepted) {
   metrics_.connections_refused.add();
+  // These have a place among all connections: at most a few at once, lest they take the others'.
+  if (turned_away_ == kMostTurnedAway) return;
+  ++turned_away_;
   std::string page;
   append_error_response(
       {503,
@@ -108,9 +135,11 @@ void Worker::refuse(net::Accepted accepted) {
        {},
        0},
       {nullptr, pseudonym(), policy_->table().source}, page);
-  Gather gather;
-  gather.add(page);
-  write_now(accepted.socket, gather);
+  asio::co_spawn(*io_, turn_away(*this, std::move(accepted), std::move(page)),
+                 [this](const std::exception_ptr& failure) {
+                   --turned_away_;
+                   if (failure) metrics_.sessions_failed.add();
+                 });
 }
 
 void Worker::adopt(std::shared_ptr<const Policy> policy) {
@@ -131,7 +160,7 @@ void Worker::drain() {
 
 void Worker::abort() {
   asio::post(*io_, [this] {
-    for (auto& connection : connections_) connection.on_abort();
+    for (auto& connection : connections_) connection.abort();
     relays_.abort();
   });
 }
@@ -156,17 +185,17 @@ void Worker::write_log() {
   lines_.clear();
 }
 
-ReadBuffer Worker::take_buffer() {
-  if (spare_buffers_.empty()) return {};
-  auto buffer = std::move(spare_buffers_.back());
-  spare_buffers_.pop_back();
-  return buffer;
+std::unique_ptr<Workspace> Worker::take_workspace() {
+  if (spares_.empty()) return std::make_unique<Workspace>(config().limits.head, config().responses);
+  auto work = std::move(spares_.back());
+  spares_.pop_back();
+  return work;
 }
 
-void Worker::give_buffer(ReadBuffer buffer) {
-  if (spare_buffers_.size() >= kMostSpareBuffers) return;
-  buffer.consume(buffer.size());
-  spare_buffers_.push_back(std::move(buffer));
+void Worker::give_workspace(std::unique_ptr<Workspace> work) {
+  if (spares_.size() >= kMostSpares) return;
+  work->reset();
+  spares_.push_back(std::move(work));
 }
 
 void Worker::log(const AccessRecord& record) {

@@ -18,6 +18,7 @@
 #include "http-proxy/client_counts.hpp"
 #include "http-proxy/config.hpp"
 #include "http-proxy/connection.hpp"
+#include "http-proxy/exchange.hpp"
 #include "http-proxy/metrics.hpp"
 #include "http-proxy/upstream_pool.hpp"
 
@@ -64,12 +65,13 @@ class Worker {
   UpstreamPool& pool() { return pool_; }
   Metrics& metrics() { return metrics_; }
   void add(Connection& connection) { connections_.push_back(connection); }
-  ReadBuffer take_buffer();
-  void give_buffer(ReadBuffer buffer);
+  std::unique_ptr<Workspace> take_workspace();
+  void give_workspace(std::unique_ptr<Workspace> work);
   void log(const AccessRecord& record);
 
  private:
-  static constexpr std::size_t kMostSpareBuffers = 64;
+  static constexpr std::size_t kMostSpares = 32;
+  static constexpr std::size_t kMostTurnedAway = 64;
 
   Worker(const Shared& shared, std::shared_ptr<const Policy> policy,
          std::unique_ptr<boost::asio::io_context> io, net::Resolver resolver);
@@ -91,8 +93,9 @@ class Worker {
   UpstreamPool pool_;
   Metrics metrics_;
   std::vector<net::Listener> listeners_;
-  std::vector<ReadBuffer> spare_buffers_;
-  std::string lines_;  // of the access log, written in batches
+  std::vector<std::unique_ptr<Workspace>> spares_;
+  std::size_t turned_away_ = 0;  // that are being told so
+  std::string lines_;            // of the access log, written in batches
   bool draining_ = false;
 };
 

@@ -127,7 +127,7 @@ TEST_CASE("every variable reaches its place") {
   CHECK(config.limits.head.fields == 50);
   CHECK(config.limits.connections == 1000);
   CHECK(config.limits.connections_per_client == 10);
-  CHECK(config.limits.pooled_per_endpoint == 0);
+  CHECK(config.limits.pooled_per_authority == 0);
   CHECK(config.limits.buffer_bytes == 1048576);
   CHECK(config.limits.drained_body_bytes == 0);
   CHECK(config.dns.timeout == 7s);
