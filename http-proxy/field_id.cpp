@@ -2,7 +2,7 @@
 #include <array>
 #include <utility>
 
-#include "http-proxy/message.hpp"
+#include "http-proxy/header_section.hpp"
 
 namespace egress::http {
 namespace {

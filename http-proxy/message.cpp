@@ -1,32 +1,10 @@
 #include "http-proxy/message.hpp"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 namespace egress::http {
 namespace {
-
-// RFC 9110 §5.6.2.
-constexpr std::array<bool, 256> kTokenBytes = [] {
-  std::array<bool, 256> table{};
-  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
-    table[static_cast<unsigned char>(c)] = true;
-  }
-  return table;
-}();
-
-// RFC 9110 §5.5: visible ASCII, space, tab and bytes above ASCII. Without branches, for the
-// compiler to take many bytes at once.
-bool is_field_value(std::string_view text) {
-  unsigned bad = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    bad |= static_cast<unsigned>(byte < 0x20) & static_cast<unsigned>(byte != '\t');
-    bad |= static_cast<unsigned>(byte == 0x7f);
-  }
-  return bad == 0;
-}
 
 // No spaces and no control characters; the URI's own grammar is read later.
 bool is_target(std::string_view text) {
@@ -39,7 +17,6 @@ bool is_target(std::string_view text) {
 }
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 Method parse_method(std::string_view text) {
   switch (text.size()) {
@@ -70,92 +47,6 @@ std::optional<ParsedVersion> parse_version(std::string_view text) {
   return ParsedVersion{text[5], text[7]};
 }
 
-bool frames(FieldId id) {
-  return id == FieldId::content_length || id == FieldId::transfer_encoding;
-}
-
-enum class FieldSyntax : std::uint8_t {
-  request,  // Transfer-Encoding as every client writes it: a peer must not read another coding
-  response,
-  repaired_response,  // white space before the colon is removed (RFC 9112 §5.1)
-};
-
-bool is_plain(std::string_view raw, std::string_view value) {
-  return raw == value || (raw.size() == value.size() + 1 && raw.front() == ' ' && !value.empty());
-}
-
-// What is wrong with the line, or nothing.
-std::optional<std::string> parse_field_line(std::string_view line, FieldSyntax syntax,
-                                            HeaderField& field) {
-  if (is_blank(line.front()))
-    return "A header line begins with a space: folded lines are obsolete (RFC 9112 5.2).";
-  const auto colon = line.find(':');
-  if (colon == line.npos) return "The header line " + quoted(line) + " has no colon.";
-  field.name = line.substr(0, colon);
-  if (syntax == FieldSyntax::repaired_response) {
-    const auto name = trim(field.name);
-    // Who takes the white space for a part of the name finds another body.
-    if (!frames(field_id(name))) field.name = name;
-  }
-  if (!is_token(field.name)) {
-    return "The header name " + quoted(field.name) +
-           " holds a character that no name may, such as a space before the colon.";
-  }
-  const auto raw = line.substr(colon + 1);
-  field.value = trim(raw);
-  field.id = field_id(field.name);
-  if (!is_field_value(field.value))
-    return "The value of " + quoted(field.name) + " holds a control character.";
-  if (field.id == FieldId::transfer_encoding && syntax == FieldSyntax::request &&
-      !is_plain(raw, field.value)) {
-    return "Transfer-Encoding has white space other than one space before its value.";
-  }
-  return std::nullopt;
-}
-
-// The line of a complete header section that begins at `at`, without its end; moves `at` behind it.
-std::string_view take_line(std::string_view head, std::size_t& at) {
-  const auto end = head.find('\n', at);
-  auto line = head.substr(at, end - at);
-  at = end + 1;
-  if (line.ends_with('\r')) line.remove_suffix(1);
-  return line;
-}
-
-// The lines from `at` on, up to the empty one.
-std::optional<std::string> parse_fields(std::string_view head, std::size_t at, FieldSyntax syntax,
-                                        std::vector<HeaderField>& fields) {
-  fields.clear();
-  for (;;) {
-    const auto line = take_line(head, at);
-    if (line.empty()) return std::nullopt;
-    if (auto fault = parse_field_line(line, syntax, fields.emplace_back())) return fault;
-  }
-}
-
-// RFC 9112 §5.2: spaces in place of each fold make a field one line again. What is wrong with the
-// folds, or nothing: one that a reader could take for something else is not repaired.
-std::optional<std::string> unfold(std::string& head) {
-  std::size_t field = head.find('\n') + 1;
-  for (std::size_t at = field;;) {
-    const auto end = head.find('\n', at);
-    const auto next = end + 1;
-    if (next >= head.size()) return std::nullopt;
-    if (!is_blank(head[next])) {
-      field = at = next;
-      continue;
-    }
-    const auto name = std::string_view(head).substr(field, head.find(':', field) - field);
-    if (at == field && (name.size() >= end - field || frames(field_id(trim(name)))))
-      return "A folded line stands where it could change the framing (RFC 9112 5.2).";
-    if (head.find_first_not_of(" \t\r", next) == head.find('\n', next))
-      return "A folded line holds nothing but white space.";
-    head[end] = ' ';
-    if (head[end - 1] == '\r') head[end - 1] = ' ';
-    at = next;
-  }
-}
-
 Failure head_failure(const HeadScanner& scanner) {
   Failure failure = bad_request(scanner.failure());
   const bool in_first_line = scanner.lines() == 0;
@@ -167,12 +58,6 @@ Failure head_failure(const HeadScanner& scanner) {
 }
 
 }  // namespace
-
-bool is_token(std::string_view text) {
-  bool good = !text.empty();
-  for (const char c : text) good = good && kTokenBytes[static_cast<unsigned char>(c)];
-  return good;
-}
 
 bool is_idempotent(Method method) {
   return method == Method::get || method == Method::head || method == Method::put ||
