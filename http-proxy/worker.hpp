@@ -34,7 +34,7 @@ class Worker {
     net::ConnectionSlots& slots;
     ClientCounts& clients;
     std::size_t pooled;  // idle upstream connections of one worker
-    net::EgressInterface& egress;
+    const net::EgressInterface& egress;
   };
 
   // Opens its listeners, which accept nothing before start(). Errors: theirs, and the resolver's.

@@ -49,7 +49,7 @@ struct AdminOptions {
   std::size_t head_bytes = 8U << 10U;
   std::chrono::milliseconds deadline = std::chrono::seconds(10);  // for a request, and for the next
   std::shared_ptr<AdminTransport> transport;                      // none: HTTP in the clear
-  EgressInterface* egress = nullptr;                              // as in ListenerOptions
+  const EgressInterface* egress = nullptr;                        // as in ListenerOptions
 };
 
 class AdminServer {

@@ -3,49 +3,39 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
+#include <cstring>
 #include <mutex>
-#include <span>
 
+#include "common/net/asio_address.hpp"
 #include "common/net/own_addresses.hpp"
-#include "common/socket_filter.hpp"
 
 namespace egress::net {
 
 namespace {
 
-using Filter = SocketFilter;
+constexpr int kSaveWithLinkHeader = 2;   // of TCP_SAVE_SYN (net/ipv4/tcp.c), from Linux 5.10 on
+constexpr std::size_t kLinkHeader = 14;  // Ethernet
 
-constexpr std::size_t kMaxFiltered = 300;  // addresses; BPF_MAXINSNS is 4096
-constexpr auto kArrival = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX);
-
-constexpr std::uint32_t ip_header(int offset) {
-  return static_cast<std::uint32_t>(SKF_NET_OFF + offset);
-}
-
-// Destination address: at 16 of the IPv4 header, at 24 of IPv6's.
-Filter make_filter(unsigned index, std::span<const IpAddress> addresses) {
-  Filter v4;
-  Filter v6;
-  for (const auto& address : addresses) {
-    auto& filter = address.is_v4() ? v4 : v6;
-    filter.add_match(ip_header(address.is_v4() ? 16 : 24), address, Filter::kDrop);
-  }
-  v4.add({Filter::kPass});
-  v6.add({Filter::kPass});
-  Filter filter;
-  filter.add({Filter::load(BPF_W, kArrival), Filter::unless_equal(index, 1), Filter::kDrop,
-              Filter::load(BPF_B, ip_header(0)), BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
-              Filter::unless_equal(6, 1),
-              BPF_STMT(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(v4.size()))});
-  filter.add(v4);
-  filter.add(v6);
-  return filter;
+MacAddress read_mac(const std::string& link) {
+  MacAddress mac;
+  ifreq request{};
+  link.copy(request.ifr_name, IFNAMSIZ - 1);
+  const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (any < 0) return mac;
+  if (::ioctl(any, SIOCGIFHWADDR, &request) == 0 && request.ifr_hwaddr.sa_family == ARPHRD_ETHER)
+    std::memcpy(mac.bytes.data(), request.ifr_hwaddr.sa_data, mac.bytes.size());
+  ::close(any);
+  return mac;
 }
 
 int open_changes() {
@@ -102,11 +92,9 @@ void EgressInterface::read() {
   auto addresses = read_addresses_of(name_);
   must_retry_ = !addresses || !changes_.is_open();
   if (!addresses) return;  // out of descriptors, for example
-  State state{::if_nametoindex(name_.c_str()), std::move(*addresses)};
+  State state{read_mac(name_), std::move(*addresses)};
   const std::lock_guard lock(mutex_);
-  if (state == state_) return;
   state_ = std::move(state);
-  for (const int socket : sockets_) attach(socket);
 }
 
 bool EgressInterface::holds(const IpAddress& local) const {
@@ -114,26 +102,32 @@ bool EgressInterface::holds(const IpAddress& local) const {
   return std::binary_search(state_.addresses.begin(), state_.addresses.end(), local);
 }
 
-void EgressInterface::guard(int socket) {
-  const std::lock_guard lock(mutex_);
-  sockets_.insert(socket);
-  attach(socket);
+bool EgressInterface::has_mac(const MacAddress& mac) const {
+  const std::shared_lock lock(mutex_);
+  return state_.mac != MacAddress{} && state_.mac == mac;
 }
 
-void EgressInterface::release(int socket) {
-  const std::lock_guard lock(mutex_);
-  sockets_.erase(socket);
+void EgressInterface::watch(int listener) {
+  ::setsockopt(listener, IPPROTO_TCP, TCP_SAVE_SYN, &kSaveWithLinkHeader,
+               sizeof kSaveWithLinkHeader);
 }
 
-void EgressInterface::attach(int socket) const {
-  if (state_.index == 0 && state_.addresses.empty()) return detach(socket);
-  const auto size = std::min(state_.addresses.size(), kMaxFiltered);
-  make_filter(state_.index, std::span(state_.addresses).first(size)).attach(socket);
-}
-
-void EgressInterface::detach(int connection) {
-  const int unused = 0;
-  ::setsockopt(connection, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+bool EgressInterface::is_external(int connection) const {
+  boost::asio::ip::tcp::endpoint local;
+  auto size = static_cast<socklen_t>(local.capacity());
+  if (::getsockname(connection, local.data(), &size) != 0) return true;
+  if (holds(to_ip_address(local.address()))) return true;
+  std::array<std::uint8_t, 512> segment{};  // headers only: 14 + 60 + 60, in IPv6 few more
+  size = segment.size();
+  if (::getsockopt(connection, IPPROTO_TCP, TCP_SAVED_SYN, segment.data(), &size) != 0 ||
+      size < kLinkHeader) {
+    return false;
+  }
+  // Without a link header it begins with the IP header, whose first bytes are no MAC address of
+  // ours.
+  MacAddress to;
+  std::memcpy(to.bytes.data(), segment.data(), to.bytes.size());
+  return has_mac(to);
 }
 
 }  // namespace egress::net

@@ -1,11 +1,11 @@
 // The egress interface as a listener sees it: what arrives by it, or at one of its addresses, comes
 // from the external network, and no listener of this project serves that network. Follows the
 // interface while the program runs, so that an address that is added later is rejected as well.
+// Needs no privilege: kernels from 6.18 on attach a filter to a TCP socket for CAP_NET_ADMIN only.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <set>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -32,17 +32,14 @@ class EgressInterface {
   // Whether a client that came to this local address came from the external network.
   bool holds(const IpAddress& local) const;
 
-  // Has the kernel drop, without an answer, what arrives from the external network for a listening
-  // or an unconnected socket, by a filter that follows the interface until release(), which comes
-  // before close(2). Where the kernel has no socket filters, nothing is dropped.
-  void guard(int socket);
-  void release(int socket);
-  // Connections inherit the filter, and need it no more.
-  static void detach(int connection);
+  // The same for a TCP connection that was just accepted, by its local address, and by the MAC
+  // address that its first segment was sent to where watch() was called for its listener.
+  bool is_external(int connection) const;
+  static void watch(int listener);
 
  private:
   struct State {
-    unsigned index = 0;                // 0: there is no such interface
+    MacAddress mac;                    // zero: none
     std::vector<IpAddress> addresses;  // sorted
 
     bool operator==(const State&) const = default;
@@ -51,14 +48,13 @@ class EgressInterface {
   void open();
   void wait();
   void read();
-  void attach(int socket) const;  // mutex_ is locked
+  bool has_mac(const MacAddress& mac) const;
 
   const std::string name_;
   boost::asio::posix::stream_descriptor changes_;  // a netlink socket
   bool must_retry_ = false;
   mutable std::shared_mutex mutex_;
-  State state_;            // guarded by mutex_
-  std::set<int> sockets_;  // guarded by mutex_
+  State state_;  // guarded by mutex_
 };
 
 }  // namespace egress::net

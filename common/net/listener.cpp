@@ -76,7 +76,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
     const auto local = acceptor_.local_endpoint();
     protocol_ = local.protocol();
     port_ = local.port();
-    if (options_.egress != nullptr) options_.egress->guard(acceptor_.native_handle());
+    if (options_.egress != nullptr) EgressInterface::watch(acceptor_.native_handle());
     return {};
   }
 
@@ -86,7 +86,6 @@ class Listener::State : public std::enable_shared_from_this<State> {
   }
 
   void close() {
-    if (options_.egress != nullptr) options_.egress->release(acceptor_.native_handle());
     error_code ignored;
     acceptor_.close(ignored);
     timer_.cancel();
@@ -138,7 +137,12 @@ class Listener::State : public std::enable_shared_from_this<State> {
       ++slots_.waits_for_file;
       return Next::pause;
     }
-    if (options_.egress != nullptr) EgressInterface::detach(fd);
+    if (options_.egress != nullptr && options_.egress->is_external(fd)) {
+      const linger reset{1, 0};
+      ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+      ::close(fd);
+      return Next::again;
+    }
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     tcp::endpoint peer;

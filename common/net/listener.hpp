@@ -28,9 +28,9 @@ struct ListenerOptions {
   int backlog = 4096;                   // the kernel caps it at net.core.somaxconn
   int batch = 32;                       // accepted in a row, before other events have their turn
   std::chrono::milliseconds pause{50};  // at a limit, before it looks again
-  // What arrives from the external network is dropped without an answer; must outlive the
-  // listener. None: there is no such interface.
-  EgressInterface* egress = nullptr;
+  // Connections from the external network are reset; must outlive the listener. None: there is no
+  // such interface.
+  const EgressInterface* egress = nullptr;
 };
 
 class Listener {

@@ -69,7 +69,7 @@ class Server {
   void run(std::vector<std::function<void()>> loops = {});
 
   boost::asio::io_context& io() { return io_; }
-  EgressInterface& egress() { return egress_; }
+  const EgressInterface& egress() const { return egress_; }
   // Empty: ready.
   std::string not_ready_because() const;
   std::string stage() const;  // the same, or "ready"

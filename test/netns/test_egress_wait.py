@@ -20,7 +20,7 @@ from netns import ip_batch, run, start, wait_for
 from packets import ip_of
 from peers import ask
 
-USAGE, CONFIGURATION = 2, 3  # common/exit_code.hpp
+INTERNAL, USAGE, CONFIGURATION = 1, 2, 3  # common/exit_code.hpp
 HOLDING = "holding the pod until SIGTERM"
 WITHOUT_NET_RAW = ("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "--no-new-privs",
                    "--bounding-set=-net_raw", "--inh-caps=-net_raw")
@@ -162,6 +162,34 @@ def test_memory(wait):
     one.wait_for_log("127.0.0.1")  # after all that it does
     assert int(status_of(one.process, "VmHWM")) < 3072
     assert status_of(one.process, "Threads") == "1"
+
+
+# The edge: what a program of ours throws, whatever that is.
+
+
+@pytest.mark.parametrize("program", ["egress-wait", "egress-http-proxy", "egress-dns-proxy"])
+def test_an_exception_ends_with_1_and_its_reason(binaries, tmp_path, program):
+    """Descriptors that run out at each point of the start in turn."""
+    left, ends = tmp_path / "termination-log", set()
+    for limit in range(4, 12):
+        left.write_text("")
+        process = subprocess.Popen(["prlimit", f"--nofile={limit}", binaries / program], text=True, env={
+            "EGRESS_TERMINATION_LOG": str(left), "EGRESS_THREADS": "1", "EGRESS_ADMIN_LISTEN": "127.0.0.1:9180",
+            "EGRESS_HTTP_PROXY_DESTINATION": "*", "EGRESS_HTTP_PROXY_LISTEN": "127.0.0.1:18080",
+            "EGRESS_HTTP_PROXY_DRAIN_DELAY": "0", "EGRESS_DNS_PROXY_DESTINATION": "18081 tcp 127.0.0.9",
+            "EGRESS_DNS_PROXY_DRAIN_DELAY": "0"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        log = ""
+        for line in process.stderr:
+            log += line
+            if " info " in line:
+                process.terminate()
+        process.stderr.close()
+        ends.add(process.wait(5))
+        if process.returncode == INTERNAL:
+            [reason] = left.read_text().splitlines()
+            assert reason.startswith("internal error: ") and f"error {program}: {reason}" in log
+    assert INTERNAL in ends
+    assert not [end for end in ends if end < 0], "ended by a signal"
 
 
 # A log that nobody reads.
