@@ -36,7 +36,8 @@ bool lint_deployment(Deployment files, Manifests& manifests, std::vector<Finding
   check_policies(workloads, manifests, findings);
   const auto kept = without_ignored(findings, manifests);
   all.insert(all.end(), kept.begin(), kept.end());
-  return std::any_of(workloads.begin(), workloads.end(),
+  return manifests.has("EgressRouter") ||
+         std::any_of(workloads.begin(), workloads.end(),
                      [](const Workload& one) { return one.is_egress(); });
 }
 

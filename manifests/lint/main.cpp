@@ -7,6 +7,7 @@
 #include "common/exit_code.hpp"
 #include "common/variable.hpp"
 #include "manifests/lint/fix.hpp"
+#include "manifests/lint/from_egressrouter.hpp"
 #include "manifests/lint/lint.hpp"
 
 namespace egress::lint {
@@ -21,6 +22,7 @@ constexpr std::string_view kFooter =
 struct Arguments {
   std::vector<std::string> files;
   bool fixes = false;
+  bool converts = false;
   Options options;
 };
 
@@ -38,6 +40,8 @@ std::optional<int> parse_command_line(int argc, char** argv, Arguments& argument
   app.add_flag("--strict", arguments.options.is_strict, "Treat warnings as errors");
   app.add_flag("--fix", arguments.fixes,
                "Replace typographic quotes, dashes and spaces in the files");
+  app.add_flag("--from-egressrouter", arguments.converts,
+               "Print the equivalent of OpenShift's EgressRouter objects in the files");
   if (const auto code = egress::parse_command_line(app, wrap(kFooter, 0), argc, argv)) return code;
   arguments.options.format = format == "json"    ? Format::json
                              : format == "sarif" ? Format::sarif
@@ -68,10 +72,19 @@ bool fix(std::vector<Deployment>& deployments) {
   return is_done;
 }
 
+ExitCode convert(std::vector<Deployment> deployments, bool is_complete) {
+  const auto conversion = from_egressrouter(std::move(deployments));
+  std::cout << conversion.text;
+  std::cerr << conversion.errors;
+  if (!is_complete) return ExitCode::usage;
+  return conversion.errors.empty() ? ExitCode::ok : ExitCode::configuration;
+}
+
 ExitCode run(const Arguments& arguments) {
   auto inputs = read_inputs(arguments.files);
   for (const auto& problem : inputs.problems) complain(problem);
   bool is_complete = inputs.problems.empty();
+  if (arguments.converts) return convert(std::move(inputs.deployments), is_complete);
   if (arguments.fixes && !fix(inputs.deployments)) is_complete = false;
   bool is_empty = true;
   for (const auto& one : inputs.deployments) is_empty = is_empty && one.empty();

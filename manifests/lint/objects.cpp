@@ -60,6 +60,11 @@ class ObjectChecker {
     for (const auto& object : manifests_.objects()) {
       version(object);
       if (object.kind == "NetworkAttachmentDefinition") network(object);
+      if (object.kind == "EgressRouter") {
+        say(Level::note, "openshift-egress-router", object, object.place(),
+            "OpenShift's own egress router, not one of this project: egress-lint "
+            "--from-egressrouter prints the equivalent");
+      }
       if (object.name.empty()) continue;
       const auto [first, is_new] =
           known.emplace(std::tuple(object.kind, object.name_space, object.name), &object);

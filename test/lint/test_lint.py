@@ -287,3 +287,21 @@ def test_what_was_pasted_from_a_page():
     ran = lint("pasted.yaml")
     assert ran.returncode == 3
     assert ran.stdout == (HERE / "pasted.expected").read_text()
+
+
+def test_an_expanded_variable_is_no_fault(tmp_path):
+    """$(NAME) is expanded from what stands before it, as the kubelet does; $$ is one $."""
+    text = sound("redirect").replace("          value: 10.42.253.46\n", "          value: $(BASE).46\n").replace(
+        "        - name: EGRESS_SOURCE\n", "        - { name: BASE, value: 10.42.253 }\n        - name: EGRESS_SOURCE\n")
+    assert found(text, tmp_path) == []
+    assert found(text.replace("value: 10.42.253 }", "value: 10.42.999 }"), tmp_path) == [
+        ("error", "configuration", "value: $(BASE).46")]
+    unknown = text.replace("{ name: BASE, value: 10.42.253 }", "{ name: BASE, valueFrom: { fieldRef: { fieldPath: status.hostIP } } }")
+    assert found(unknown, tmp_path) == []
+    assert found(text.replace("$(BASE)", "$$(BASE)"), tmp_path) == [("error", "configuration", "value: $$(BASE).46")]
+
+
+def test_an_application_that_knows_the_address_is_no_router(tmp_path):
+    text = ("apiVersion: v1\nkind: Pod\nmetadata: { name: web }\nspec:\n  containers:\n"
+            "  - { name: web, image: 'web:1', env: [{ name: EGRESS_SOURCE, value: see the wiki }] }\n")
+    assert found(sound("redirect") + "---\n" + text, tmp_path) == []
