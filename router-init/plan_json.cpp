@@ -103,7 +103,9 @@ struct ToJson {
     return with("load_ruleset", ruleset_json(one.ruleset));
   }
   Json operator()(const DeleteRuleset&) const { return {{"action", "delete_ruleset"}}; }
-  Json operator()(const DeleteStaleConntrack&) const { return {{"action", "delete_stale_conntrack"}}; }
+  Json operator()(const DeleteStaleConntrack&) const {
+    return {{"action", "delete_stale_conntrack"}};
+  }
   Json operator()(const ResolveGateway& one) const {
     return {{"action", "resolve_gateway"},
             {"link", one.link},

@@ -3,6 +3,7 @@
 // has network namespaces of its own.
 #include <linux/capability.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
