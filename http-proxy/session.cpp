@@ -88,8 +88,7 @@ awaitable<void> Session::turn_away(std::string_view response) {
   co_await linger();
 }
 
-// False where the connection is to be closed, after an answer where one was
-// owed.
+// False where the connection is to be closed, after an answer where one was owed.
 awaitable<bool> Session::receive_request() {
   const auto& config = worker_.config();
   arm(answered_ ? config.deadlines.keep_alive : config.deadlines.header);
@@ -109,13 +108,13 @@ awaitable<bool> Session::receive_request() {
     }
     idle_ = !begun;
     if (idle_ && worker_.is_draining() && answered_) co_return false;
-    if (!has_read()) co_await finish_read();
+    auto error = co_await wait(client_, Socket::wait_read);
     idle_ = false;
-    if (!work_ && early_size_ == 0) co_return false;
     if (!work_) work_ = worker_.take_workspace();
-    auto& buffer = work_->from_client;
     const auto most = config.limits.head.head_bytes + 1;
-    const auto error = take_read(buffer, room_in(buffer, kHeadBufferBytes, most));
+    auto& buffer = work_->from_client;
+    if (!error) error = read_now(client_, buffer, room_in(buffer, kHeadBufferBytes, most));
+    if (error == asio::error::would_block) continue;
     if (error && begun && expired()) co_return co_await refuse_head(head_timeout());
     if (error) co_return false;
   }
@@ -151,8 +150,7 @@ awaitable<Session::After> Session::serve() {
   co_return co_await forward(*request);
 }
 
-// What to answer where the rules do not let the request pass; else admitted_ is
-// filled.
+// What to answer where the rules do not let the request pass; else admitted_ is filled.
 awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   const Question question{request.target.authority.host, request.target.authority.port,
                           request.method == Method::connect ? Access::tunnel : Access::forward};
@@ -178,8 +176,8 @@ awaitable<Outcome<Upstream>> Session::dial_upstream(std::uint16_t port) {
   co_return upstream;
 }
 
-// For what has a deadline of its own. It ends early where the client leaves or
-// the session is aborted: is_left() says that its result is of no use.
+// For what has a deadline of its own. It ends early where the client leaves or the session is
+// aborted: is_left() says that its result is of no use.
 template <class T>
 awaitable<T> Session::interruptible(awaitable<T> work) {
   disarm();
@@ -234,8 +232,7 @@ awaitable<bool> Session::write(std::string_view text) {
   co_return !error;
 }
 
-// A deadline, or the end of the session, may come at the very moment that the
-// wait ends well.
+// A deadline, or the end of the session, may come at the very moment that the wait ends well.
 awaitable<error_code> Session::wait(Socket& socket, Socket::wait_type what) {
   error_code error;
   co_await socket.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
@@ -243,8 +240,8 @@ awaitable<error_code> Session::wait(Socket& socket, Socket::wait_type what) {
   co_return error;
 }
 
-// Closing with bytes unread sends a reset, which can destroy the answer before
-// the client has read it (RFC 9112 §9.6).
+// Closing with bytes unread sends a reset, which can destroy the answer before the client has read
+// it (RFC 9112 §9.6).
 awaitable<void> Session::linger() {
   error_code error;
   if (!unread_ || is_left() || !client_.is_open()) co_return;

@@ -1,13 +1,10 @@
-// One client connection: reads its requests one after the other, evaluates the
-// rules, passes what they allow to an upstream, and answers what they do not. A
-// request for a tunnel ends the session, which hands both connections over.
-// Owns sockets and deadlines; what is sent where is decided by Exchange. Knows
-// no other session.
+// One client connection: reads its requests one after the other, evaluates the rules, passes what
+// they allow to an upstream, and answers what they do not. A request for a tunnel ends the session,
+// which hands both connections over. Owns sockets and deadlines; what is sent where is decided by
+// Exchange. Knows no other session.
 #pragma once
 
-#include <array>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -23,15 +20,14 @@
 
 namespace egress::http {
 
-// Held by the coroutine that runs it, and by a read of its client.
+// Held by the coroutine that runs it, and by a wait for its client.
 class Session final : public Connection, public std::enable_shared_from_this<Session> {
  public:
   // `worker` must outlive the session.
   Session(Worker& worker, Socket client, const Endpoint& peer);
   ~Session() override;
 
-  // Serves until the connection ends or becomes a tunnel, which the caller then
-  // runs.
+  // Serves until the connection ends or becomes a tunnel, which the caller then runs.
   awaitable<std::optional<TunnelStart>> run();
   // Instead of that: sends this response, which the client can read to its end.
   awaitable<void> turn_away(std::string_view response);
@@ -41,11 +37,6 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
  private:
   using Clock = std::chrono::steady_clock;
   using Lane = Exchange::Lane;
-  using ReadHandler =
-      boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
-
-  // Most header sections fit; a browser's may take a second read.
-  static constexpr std::size_t kEarlyBytes = 1024;
 
   enum class After : std::uint8_t { keep_alive, close, tunnel };
 
@@ -76,20 +67,9 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   awaitable<void> break_off(bool by_reset);
   std::optional<Upstream> take_upstream(const std::string& authority, bool repeatable);
   void keep_upstream(const Exchange& exchange, Upstream upstream);
-  awaitable<void> hand_over(Upstream upstream, std::string_view from_upstream);
+  TunnelStart make_tunnel(Upstream upstream, std::string_view from_upstream);
 
-  // In session_read.cpp: one small read of the client, which stays under way
-  // while the client is idle and while the proxy waits for others. So an idle
-  // client holds no buffer, and a client that leaves is noticed.
-  void start_read();
-  void on_read(error_code error, std::size_t count);
-  bool has_read() const { return early_size_ > 0 || early_error_; }
-  awaitable<void> finish_read();
-  // For what was read so, where has_read(), and what else is there; up to
-  // `room` bytes.
-  error_code take_read(ReadBuffer& buffer, std::size_t room);
-  awaitable<void> stop_read();
-  // While the client is not read from: leave() where it has left.
+  // While nothing is read from the client: notices when it leaves.
   void watch();
   void watch_for_reset();
   void look_at_client();
@@ -108,19 +88,15 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   std::unique_ptr<Workspace> work_;       // while there is a request, or a part of it
   std::shared_ptr<const Policy> policy_;  // of this request: a reload takes the next one
   std::vector<IpAddress> admitted_;
-  std::optional<Upstream> bound_;        // authenticates this client, and serves no other
-  std::array<char, kEarlyBytes> early_;  // what start_read() read
-  std::size_t early_size_ = 0;
-  error_code early_error_;
-  std::optional<ReadHandler> reader_;  // waits for the end of that read
+  std::optional<Upstream> bound_;  // authenticates this client, and serves no other
   AccessRecord record_;
   Clock::time_point began_;
   std::optional<TunnelStart> tunnel_;
-  bool idle_ = false;      // between requests: may be closed without loss
-  bool unread_ = false;    // the client may still be sending what nobody will read
-  bool answered_ = false;  // at least one request was served
-  bool watched_ = false;   // the client may leave meanwhile
-  bool reads_ = false;     // the read of start_read() is under way
+  bool idle_ = false;              // between requests: may be closed without loss
+  bool unread_ = false;            // the client may still be sending what nobody will read
+  bool answered_ = false;          // at least one request was served
+  bool watched_ = false;           // the client may leave meanwhile
+  bool waits_for_client_ = false;  // a wait of watch() is under way
   bool waits_for_reset_ = false;
   bool client_left_ = false;
 };

@@ -1,6 +1,5 @@
-// A request that the rules allow, on its way: the upstream connection, the
-// exchange's lanes on both sockets, and what becomes of the connections
-// afterwards.
+// A request that the rules allow, on its way: the upstream connection, the exchange's lanes on both
+// sockets, and what becomes of the connections afterwards.
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -17,14 +16,14 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr std::size_t kReadAheadBytes = 4096;
 constexpr std::chrono::milliseconds kDrainPoll(20);
 
 }  // namespace
 
-// A request that may not be repeated takes a connection of its own: one that
-// was kept may be closed by the origin at the moment it is used (RFC 9110
-// §9.2.2, RFC 9112 §9.3.1). One that authenticates this client has no
-// substitute.
+// A request that may not be repeated takes a connection of its own: one that was kept may be closed
+// by the origin at the moment it is used (RFC 9110 §9.2.2, RFC 9112 §9.3.1). One that authenticates
+// this client has no substitute.
 std::optional<Upstream> Session::take_upstream(const std::string& authority, bool repeatable) {
   if (bound_ && bound_->authority == authority) {
     auto upstream = std::exchange(bound_, std::nullopt);
@@ -166,7 +165,7 @@ awaitable<Session::After> Session::after_exchange(Exchange& exchange, const Requ
       co_return exchange.client_persistence() == Persistence::keep_alive ? After::keep_alive
                                                                          : After::close;
     case ExchangeEnd::upgraded:
-      co_await hand_over(std::move(upstream), view(work_->from_origin));
+      tunnel_ = make_tunnel(std::move(upstream), view(work_->from_origin));
       co_return After::tunnel;
     case ExchangeEnd::client_gone:
       if (exchange.status() != 0) reset(client_);
@@ -181,9 +180,8 @@ awaitable<Session::After> Session::after_exchange(Exchange& exchange, const Requ
   co_return co_await refuse(exchange.take_failure(), &request);
 }
 
-// The client gets all that was written before it sees the break: the end of the
-// connection where that is one, else a reset, which would destroy what is under
-// way.
+// The client gets all that was written before it sees the break: the end of the connection where
+// that is one, else a reset, which would destroy what is under way.
 awaitable<void> Session::break_off(bool by_reset) {
   if (!by_reset) {
     unread_ = true;
@@ -207,23 +205,61 @@ awaitable<Session::After> Session::open_tunnel(const Request& request) {
   record_.upstream_port = upstream->endpoint.port;
   if (!co_await write("HTTP/1.1 200 Connection established\r\n\r\n")) co_return After::close;
   record_.status = 200;
-  co_await hand_over(std::move(*upstream), {});
+  tunnel_ = make_tunnel(std::move(*upstream), {});
   if (worker_.config().sni != SniCheck::off) tunnel_->host = request.target.authority.host;
   co_return After::tunnel;
 }
 
-awaitable<void> Session::hand_over(Upstream upstream, std::string_view from_upstream) {
+TunnelStart Session::make_tunnel(Upstream upstream, std::string_view from_upstream) {
   watched_ = false;
-  co_await stop_read();
+  error_code ignored;
+  client_.cancel(ignored);
   record_.bytes_in += work_->request.head().size;
-  tunnel_ = TunnelStart{.client = std::move(client_),
-                        .upstream = std::move(upstream.socket),
-                        .from_client = std::string(view(work_->from_client)),
-                        .from_upstream = std::string(from_upstream),
-                        .host = {},
-                        .policy = policy_,
-                        .began = began_,
-                        .record = record_};
+  return {.client = std::move(client_),
+          .upstream = std::move(upstream.socket),
+          .from_client = std::string(view(work_->from_client)),
+          .from_upstream = std::string(from_upstream),
+          .host = {},
+          .policy = policy_,
+          .began = began_,
+          .record = record_};
+}
+
+void Session::watch() {
+  watched_ = true;
+  if (waits_for_client_) return;
+  waits_for_client_ = true;
+  client_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+    self->waits_for_client_ = false;
+    if (!error && self->watched_) self->look_at_client();
+  });
+}
+
+// Reads ahead what follows the request, for the end of the connection is behind it.
+void Session::look_at_client() {
+  auto& buffer = work_->from_client;
+  const auto room = room_in(buffer, kReadAheadBytes, kReadAheadBytes);
+  if (room == 0) return watch_for_reset();
+  const auto error = read_now(client_, buffer, room);
+  if (!error || error == asio::error::would_block) return watch();
+  // TCP does not tell a client that has finished sending from one that has left. Who closes
+  // together with its request may wait for the answer still; who closes later has left.
+  if (error == asio::error::eof && closed_with_last_bytes(client_)) return watch_for_reset();
+  leave();
+}
+
+void Session::watch_for_reset() {
+  if (waits_for_reset_) return;
+  waits_for_reset_ = true;
+  client_.async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
+    self->waits_for_reset_ = false;
+    if (!error && self->watched_ && is_reset(self->client_)) self->leave();
+  });
+}
+
+void Session::leave() {
+  client_left_ = true;
+  interrupt();
 }
 
 }  // namespace egress::http
