@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <numeric>
 #include <vector>
 
+#include "common/edit_distance.hpp"
 #include "common/escape.hpp"
 #include "common/result.hpp"
 
@@ -89,20 +89,6 @@ std::optional<NamedText> read_table_variable(const Environment& environment, std
     return std::nullopt;
   }
   return NamedText{std::string(*path), std::move(*content)};
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
 }
 
 void warn_of_misspelt(const Environment& environment, std::span<const std::string_view> known,

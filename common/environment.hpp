@@ -43,9 +43,6 @@ inline constexpr std::size_t kMostTextBytes = 64U << 20U;
 std::optional<NamedText> read_table_variable(const Environment& environment, std::string_view name,
                                              Diagnostics& diagnostics);
 
-// Levenshtein distance, in bytes.
-std::size_t edit_distance(std::string_view a, std::string_view b);
-
 // Warns of each variable whose name is one or two slips away from one of `known` (EGRESS_GATWAY).
 // Others are left alone: Kubernetes itself sets EGRESS_..._SERVICE_HOST for a Service named
 // egress-....

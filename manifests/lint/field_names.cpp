@@ -2,7 +2,7 @@
 #include <cctype>
 #include <initializer_list>
 
-#include "common/environment.hpp"
+#include "common/edit_distance.hpp"
 #include "common/escape.hpp"
 #include "manifests/lint/checks.hpp"
 

@@ -7,14 +7,19 @@
 namespace egress::lint {
 namespace {
 
-// Without the findings that the annotation egress-router/lint-ignore of their object names.
-std::vector<Finding> without_ignored(const Findings& findings, const Manifests& manifests) {
-  auto all = findings.sorted();
-  std::erase_if(all, [&](const Finding& finding) {
-    return std::any_of(manifests.objects().begin(), manifests.objects().end(),
-                       [&](const Object& object) {
-                         return object.title() == finding.object && object.ignores(finding.id);
-                       });
+// Without the findings that the annotation egress-router/lint-ignore of their object names. One
+// about a field that is missing is at its object.
+std::vector<Finding> kept(const Findings& findings, const Manifests& manifests) {
+  std::vector<Finding> all = findings.sorted();
+  std::erase_if(all, [&](Finding& finding) {
+    const auto& objects = manifests.objects();
+    const auto of_finding = [&](const Object& object) { return object.title() == finding.object; };
+    const auto object = std::find_if(objects.begin(), objects.end(), of_finding);
+    if (finding.place.text == nullptr && object != objects.end()) finding.place = object->place();
+    if (finding.place.text == nullptr) finding.place.text = manifests.texts().front().get();
+    return std::any_of(objects.begin(), objects.end(), [&](const Object& one) {
+      return of_finding(one) && one.ignores(finding.id);
+    });
   });
   return all;
 }
@@ -34,8 +39,8 @@ bool lint_deployment(Deployment files, Manifests& manifests, std::vector<Finding
   check_addresses(workloads, manifests, findings);
   check_services(workloads, manifests, findings);
   check_policies(workloads, manifests, findings);
-  const auto kept = without_ignored(findings, manifests);
-  all.insert(all.end(), kept.begin(), kept.end());
+  const auto found = kept(findings, manifests);
+  all.insert(all.end(), found.begin(), found.end());
   return manifests.has("EgressRouter") ||
          std::any_of(workloads.begin(), workloads.end(),
                      [](const Workload& one) { return one.is_egress(); });

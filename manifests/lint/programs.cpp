@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/edit_distance.hpp"
 #include "http-proxy/config.hpp"
 #include "redirect-proxy/dns/config.hpp"
 #include "redirect-proxy/wait/config.hpp"

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/edit_distance.hpp"
 #include "common/escape.hpp"
 #include "manifests/lint/checks.hpp"
 

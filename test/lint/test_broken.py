@@ -72,6 +72,7 @@ BROKEN = {
                                        [(ERROR, "missing-role")], "subjects"),
     "role-binding-namespace": ("http", "  name: egress-http-proxy\n  namespace: egress\nroleRef",
                                "  name: egress-http-proxy\n  namespace: other\nroleRef", [(ERROR, "missing-role")], "another namespace"),
+    "role-binding-without-role": ("http", "  kind: Role\n" + ROLE, "  kind: Role\nsubjects:", [(ERROR, "missing-role")], "no given file has Role"),
     "role-binding-absent": ("http", "kind: RoleBinding\n", "kind: NoBinding\n", [(ERROR, "missing-role")], "no RoleBinding"),
     # Pod security.
     "pod-security-restricted": ("http", ENFORCE + "privileged", ENFORCE + "restricted", [(ERROR, "pod-security")], "rejects"),
