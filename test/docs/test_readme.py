@@ -25,7 +25,7 @@ def test_help_fits_a_terminal(program):
 @pytest.mark.parametrize("program", (*PROGRAMS, "egress-lint"))
 def test_version(program):
     told = subprocess.run([BIN / program, "--version"], capture_output=True, text=True, check=True).stdout
-    assert re.fullmatch(rf"{program} \d+\.\d+\.\d+ \([0-9a-f]{12}\)\n", told)
+    assert re.fullmatch(rf"{program} \d+\.\d+\.\d+ \([0-9a-f]{{12}}\)\n", told)
 
 
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
