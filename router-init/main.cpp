@@ -86,7 +86,11 @@ class Program {
   ExitCode run_mode() {
     std::array<char, 256> host_name{};  // HOST_NAME_MAX is 64
     ::gethostname(host_name.data(), host_name.size() - 1);
-    config_ = parse_config(Environment::of_process(), diagnostics_, host_name.data());
+    const auto environment = Environment::of_process();
+    // Known before anything can throw.
+    if (const auto path = environment.get("EGRESS_TERMINATION_LOG"))
+      config_.termination_log = *path;
+    config_ = parse_config(environment, diagnostics_, host_name.data());
     set_up_log(config_.log, kProgram);
     if (!report_diagnostics(diagnostics_, config_.termination_log)) return ExitCode::configuration;
     if (options_.explain) return print_explanation();

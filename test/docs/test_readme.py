@@ -22,7 +22,7 @@ def test_help_fits_a_terminal(program):
     assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
-@pytest.mark.parametrize("program", (*PROGRAMS, "egress-lint"))
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_version(program):
     told = subprocess.run([BIN / program, "--version"], capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(rf"{program} \d+\.\d+\.\d+ \([0-9a-f]{{12}}\)\n", told)
