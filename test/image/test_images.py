@@ -36,10 +36,9 @@ def test_an_image_has_no_shell_and_nothing_that_nobody_needs(image):
     programs = {"egress-router", "egress-wait"} if name == "egress-router" else {name}
     assert {path for path in files if path.startswith("usr/bin/")} == {f"usr/bin/{each}" for each in programs}
     assert {path.split("/")[0] for path in files} <= {"etc", "licenses", "usr"}
-    rest = {path for path in files if not path.startswith(("usr/bin/", "licenses/", "usr/share/sbom/", "usr/lib/egress/"))}
+    rest = {path for path in files if not path.startswith(("usr/bin/", "licenses/", "usr/share/sbom/"))}
     assert rest == {"etc/passwd", "etc/group"}
-    if name != "egress-router":  # of libmnl the distribution has no archive
-        assert not any(path.startswith("usr/lib/") for path in files)
+    assert not any(path.startswith("usr/lib/") for path in files)
 
 
 def test_an_image_says_what_it_is(image):

@@ -267,7 +267,8 @@ TEST_CASE("flows end when unused, and the one unused for the longest makes room"
 
 TEST_CASE("a smaller maximum ends the flows unused for the longest") {
   UdpFlows<int> flows({.most = 3, .idle = 10s});
-  for (const std::uint16_t port : {1, 2, 3}) flows.insert(key(port), port, {});
+  for (const auto port : {std::uint16_t{1}, std::uint16_t{2}, std::uint16_t{3}})
+    flows.insert(key(port), port, {});
   CHECK(flows.set_most(1) == std::vector<int>{1, 2});
   CHECK(flows.insert(key(4), 4, {}) == 3);
 }
