@@ -35,7 +35,7 @@ def exported(tmp_path_factory):
     """The names of all metrics, out of the programs themselves."""
     table = tmp_path_factory.mktemp("table") / "table"
     table.write_text("80 tcp 203.0.113.25\n")
-    common = {"EGRESS_TERMINATION_LOG": "", "EGRESS_INTERFACE": "lo"}
+    common = {"EGRESS_TERMINATION_LOG": ""}
     programs = {
         "egress-wait": {"EGRESS_DESTINATION_FILE": str(table)},
         "egress-http-proxy": {"EGRESS_HTTP_PROXY_DESTINATION": "*", "EGRESS_HTTP_PROXY_LISTEN": "127.0.0.1:18080"},
