@@ -34,6 +34,27 @@ Failure to_failure(const std::vector<net::FailedAttempt>& failed) {
   return gateway_failure(502, ProxyError::destination_unavailable, text);
 }
 
+Evaluation by_resolution(const net::Resolution& resolution, const Policy& policy,
+                         const Question& question, milliseconds elapsed) {
+  const auto& name = question.host.name();
+  switch (resolution.status) {
+    case net::ResolveStatus::ok:
+    case net::ResolveStatus::not_found:
+      return {policy.decide(question, resolution.addresses), {}, elapsed};
+    case net::ResolveStatus::timeout:
+    case net::ResolveStatus::cancelled:
+      return {{},
+              gateway_failure(504, ProxyError::dns_timeout,
+                              "DNS did not resolve " + name + " in time."),
+              elapsed};
+    case net::ResolveStatus::failed: break;
+  }
+  return {{},
+          gateway_failure(502, ProxyError::dns_error,
+                          "DNS could not resolve " + name + ": its servers failed."),
+          elapsed};
+}
+
 }  // namespace
 
 Result<void> add_local_side(HttpProxyConfig& config) {
@@ -45,34 +66,23 @@ Result<void> add_local_side(HttpProxyConfig& config) {
   return {};
 }
 
-awaitable<Evaluation> evaluate(net::Resolver& resolver, const Policy& policy, Question question) {
-  Evaluation evaluation{policy.decide(question), {}, {}};
-  if (evaluation.decision.next != Next::resolve) co_return evaluation;
+std::optional<Evaluation> evaluate_now(net::Resolver& resolver, const Policy& policy,
+                                       const Question& question) {
+  auto decision = policy.decide(question);
+  if (decision.next != Next::resolve) return Evaluation{std::move(decision), {}, {}};
   const auto& name = question.host.name();
+  if (const auto known = resolver.cached(name))
+    return by_resolution(*known, policy, question, milliseconds(0));
+  if (is_single_label(name)) return Evaluation{Policy::deny_single_label(), {}, {}};
+  return std::nullopt;
+}
+
+awaitable<Evaluation> evaluate(net::Resolver& resolver, const Policy& policy, Question question) {
+  if (auto known = evaluate_now(resolver, policy, question)) co_return std::move(*known);
   const auto before = Clock::now();
-  auto resolution = resolver.cached(name);
-  if (!resolution && is_single_label(name)) {
-    evaluation.decision = Policy::deny_single_label();
-    co_return evaluation;
-  }
-  if (!resolution) resolution = co_await resolver.resolve(name);
-  evaluation.resolve = duration_cast<milliseconds>(Clock::now() - before);
-  switch (resolution->status) {
-    case net::ResolveStatus::ok:
-    case net::ResolveStatus::not_found:
-      evaluation.decision = policy.decide(question, resolution->addresses);
-      break;
-    case net::ResolveStatus::timeout:
-    case net::ResolveStatus::cancelled:
-      evaluation.failure = gateway_failure(504, ProxyError::dns_timeout,
-                                           "DNS did not say in time where " + name + " is.");
-      break;
-    case net::ResolveStatus::failed:
-      evaluation.failure =
-          gateway_failure(502, ProxyError::dns_error,
-                          "DNS could not say where " + name + " is: its servers failed.");
-  }
-  co_return evaluation;
+  const auto resolution = co_await resolver.resolve(question.host.name());
+  co_return by_resolution(resolution, policy, question,
+                          duration_cast<milliseconds>(Clock::now() - before));
 }
 
 awaitable<Outcome<Upstream>> dial(DialRequest request) {

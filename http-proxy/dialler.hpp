@@ -26,6 +26,11 @@ struct Evaluation {
   std::optional<std::chrono::milliseconds> resolve;  // time taken; empty where nothing was resolved
 };
 
+// What needs no DNS question: decided by the host alone, or by an answer of the cache or
+// /etc/hosts. `question.host` as Policy::complete returns it.
+std::optional<Evaluation> evaluate_now(net::Resolver& resolver, const Policy& policy,
+                                       const Question& question);
+
 // Both phases of Policy::decide, and between them the addresses of the name, of both families.
 // `question.host` as Policy::complete returns it; both references must outlive the coroutine.
 // Cancellation ends the wait for DNS.

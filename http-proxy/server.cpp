@@ -141,6 +141,7 @@ class Proxy final : public net::Service {
   void reload(net::Reload when) override {
     if (const auto line = limit_notice_.poll(std::chrono::steady_clock::now()))
       log_(LogLevel::warn, *line);
+    follow_own_addresses();
     if (when == net::Reload::always && config_.rules_path.empty()) {
       return log_(LogLevel::warn,
                   "SIGHUP: nothing to reload: EGRESS_HTTP_PROXY_DESTINATION_FILE is not set");
@@ -157,9 +158,19 @@ class Proxy final : public net::Service {
       return;
     }
     config_.rules = std::move(table);
+    publish();
+    log_(LogLevel::info, "new rules: " + std::to_string(config_.rules.rules.size()));
+  }
+
+  void publish() {
     const auto policy = std::make_shared<const Policy>(config_.rules, config_.policy);
     for (auto& worker : workers_) worker->adopt(policy);
-    log_(LogLevel::info, "new rules: " + std::to_string(config_.rules.rules.size()));
+  }
+
+  // Addresses come and go while the pod lives, by router advertisements for example.
+  void follow_own_addresses() {
+    const auto before = config_.policy.local;
+    if (add_local_side(config_) && config_.policy.local != before) publish();
   }
 
   HttpProxyConfig config_;

@@ -154,10 +154,12 @@ awaitable<Session::After> Session::serve() {
 awaitable<std::optional<Failure>> Session::judge(const Request& request) {
   const Question question{request.target.authority.host, request.target.authority.port,
                           request.method == Method::connect ? Access::tunnel : Access::forward};
-  auto evaluation = co_await interruptible(evaluate(worker_.resolver(), *policy_, question));
-  record_.resolve = evaluation.resolve;
-  if (evaluation.failure) co_return std::move(evaluation.failure);
-  auto& decision = evaluation.decision;
+  auto evaluation = evaluate_now(worker_.resolver(), *policy_, question);
+  if (!evaluation)
+    evaluation = co_await interruptible(evaluate(worker_.resolver(), *policy_, question));
+  record_.resolve = evaluation->resolve;
+  if (evaluation->failure) co_return std::move(evaluation->failure);
+  auto& decision = evaluation->decision;
   record_.verdict = decision.verdict;
   record_.reason = decision.reason;
   record_.rule_line = decision.line;

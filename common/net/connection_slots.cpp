@@ -62,6 +62,9 @@ void append_connections(MetricsText& out, std::string_view prefix, const Connect
              "connections, or out of file descriptors or memory.")
       .sample({{"reason", "connections"}}, slots.waits_for_slot.load())
       .sample({{"reason", "files"}}, slots.waits_for_file.load());
+  out.family(name + "_external_connections_total", Type::counter,
+             "Connections from the external network, reset at once.")
+      .sample({}, slots.external.load());
 }
 
 std::optional<ConnectionSlot> ConnectionSlots::take() {

@@ -74,6 +74,7 @@ class ConnectionSlots {
   // (or of memory). Counted by listeners, read by anyone.
   std::atomic<std::uint64_t> waits_for_slot{0};
   std::atomic<std::uint64_t> waits_for_file{0};
+  std::atomic<std::uint64_t> external{0};  // connections from the external network, reset at once
 
  private:
   friend class ConnectionSlot;

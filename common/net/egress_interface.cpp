@@ -92,7 +92,7 @@ void EgressInterface::read() {
   auto addresses = read_addresses_of(name_);
   must_retry_ = !addresses || !changes_.is_open();
   if (!addresses) return;  // out of descriptors, for example
-  State state{read_mac(name_), std::move(*addresses)};
+  State state{::if_nametoindex(name_.c_str()), read_mac(name_), std::move(*addresses)};
   const std::lock_guard lock(mutex_);
   state_ = std::move(state);
 }
@@ -100,6 +100,12 @@ void EgressInterface::read() {
 bool EgressInterface::holds(const IpAddress& local) const {
   const std::shared_lock lock(mutex_);
   return std::binary_search(state_.addresses.begin(), state_.addresses.end(), local);
+}
+
+bool EgressInterface::is_external(const IpAddress& local, unsigned interface) const {
+  const std::shared_lock lock(mutex_);
+  return (interface != 0 && interface == state_.index) ||
+         std::binary_search(state_.addresses.begin(), state_.addresses.end(), local);
 }
 
 bool EgressInterface::has_mac(const MacAddress& mac) const {
@@ -117,12 +123,13 @@ bool EgressInterface::is_external(int connection) const {
   auto size = static_cast<socklen_t>(local.capacity());
   if (::getsockname(connection, local.data(), &size) != 0) return true;
   if (holds(to_ip_address(local.address()))) return true;
-  std::array<std::uint8_t, 512> segment{};  // headers only: 14 + 60 + 60, in IPv6 few more
+  // Headers only: 14 + 60 + 60 bytes, in IPv6 a few more. One with so many extension headers that
+  // it does not fit (EINVAL) is no client's.
+  std::array<std::uint8_t, 512> segment{};
   size = segment.size();
-  if (::getsockopt(connection, IPPROTO_TCP, TCP_SAVED_SYN, segment.data(), &size) != 0 ||
-      size < kLinkHeader) {
-    return false;
-  }
+  if (::getsockopt(connection, IPPROTO_TCP, TCP_SAVED_SYN, segment.data(), &size) != 0)
+    return errno == EINVAL;
+  if (size < kLinkHeader) return false;
   // Without a link header it begins with the IP header, whose first bytes are no MAC address of
   // ours.
   MacAddress to;

@@ -32,6 +32,9 @@ class EgressInterface {
   // Whether a client that came to this local address came from the external network.
   bool holds(const IpAddress& local) const;
 
+  // The same for a datagram, by the index of the interface that it arrived by as well (IP_PKTINFO).
+  bool is_external(const IpAddress& local, unsigned interface) const;
+
   // The same for a TCP connection that was just accepted, by its local address, and by the MAC
   // address that its first segment was sent to where watch() was called for its listener.
   bool is_external(int connection) const;
@@ -39,6 +42,7 @@ class EgressInterface {
 
  private:
   struct State {
+    unsigned index = 0;                // 0: no such interface
     MacAddress mac;                    // zero: none
     std::vector<IpAddress> addresses;  // sorted
 

@@ -141,6 +141,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
       const linger reset{1, 0};
       ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
       ::close(fd);
+      ++slots_.external;
       return Next::again;
     }
     const int on = 1;

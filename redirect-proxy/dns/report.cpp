@@ -90,7 +90,7 @@ void append_entries(MetricsText& out, const Report& report, const std::vector<En
          counted(&EntryUse::connections));
   family("failures_total", Type::counter, "Those for which no address could be reached.",
          counted(&EntryUse::failures));
-  family("refused_total", Type::counter, "Those that came from the external network.",
+  family("refused_total", Type::counter, "Datagrams from the external network, dropped.",
          counted(&EntryUse::refused));
 }
 

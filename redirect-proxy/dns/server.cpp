@@ -186,7 +186,7 @@ class Proxy final : public net::Service {
       .slots = slots_,
       .extra_attempts = extra_attempts_,
       .health = [this](Protocol protocol) -> Health& { return upstreams_->health(protocol); },
-      .is_outside = [this](const IpAddress& local) { return server_.egress().holds(local); },
+      .egress = server_.egress(),
       .max_pipes = limits_.pipes / thread_count_};
   std::unique_ptr<Upstreams> upstreams_;
   std::map<LocalPort, EntryUses> uses_;  // of each entry

@@ -171,14 +171,6 @@ void Session::take(const Endpoint& endpoint) {
 
 asio::awaitable<void> serve(Worker& worker, std::shared_ptr<Entry> entry, net::Accepted accepted) {
   auto session = std::make_unique<Session>(worker, entry, accepted.peer, std::move(accepted.slot));
-  error_code error;
-  const auto local = accepted.socket.local_endpoint(error);
-  if (error || worker.shared().is_outside(net::to_ip_address(local.address()))) {
-    entry->use->refused.add();
-    session->end("refused");
-    reset(accepted.socket);
-    co_return;
-  }
   auto upstream = co_await session->connect();
   if (!upstream) {
     entry->use->failures.add();

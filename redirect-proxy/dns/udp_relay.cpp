@@ -173,7 +173,7 @@ void UdpRelay::receive(const std::shared_ptr<Port>& port, std::size_t socket) {
       const auto datagram = receive_from(port->sockets[socket].native_handle(), scratch());
       if (!datagram) break;
       const Endpoint local{datagram->to, port->entry->local.port};
-      if (worker_.shared().is_outside(local.address)) {
+      if (worker_.shared().egress.is_external(local.address, datagram->interface)) {
         port->entry->use->refused.add();
         continue;
       }

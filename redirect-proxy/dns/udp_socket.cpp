@@ -61,17 +61,22 @@ Endpoint to_endpoint(const sockaddr_storage& storage) {
   return {to_address(&v6.sin6_addr, 16), ntohs(v6.sin6_port)};
 }
 
-std::optional<IpAddress> find_local(msghdr& message) {
+struct Arrival {
+  IpAddress to;
+  unsigned interface = 0;
+};
+
+std::optional<Arrival> find_arrival(msghdr& message) {
   for (cmsghdr* at = CMSG_FIRSTHDR(&message); at != nullptr; at = CMSG_NXTHDR(&message, at)) {
     if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) {
       in_pktinfo info{};
       std::memcpy(&info, CMSG_DATA(at), sizeof info);
-      return to_address(&info.ipi_addr, 4);
+      return Arrival{to_address(&info.ipi_addr, 4), static_cast<unsigned>(info.ipi_ifindex)};
     }
     if (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_PKTINFO) {
       in6_pktinfo info{};
       std::memcpy(&info, CMSG_DATA(at), sizeof info);
-      return to_address(&info.ipi6_addr, 16);
+      return Arrival{to_address(&info.ipi6_addr, 16), info.ipi6_ifindex};
     }
   }
   return std::nullopt;
@@ -142,10 +147,12 @@ std::optional<Datagram> receive_from(int descriptor, std::span<char> buffer) {
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
     // Errors of what was sent before come back here, each once; they say nothing of the next.
     if (size < 0) continue;
-    const auto to = find_local(message);
-    if (!to || (message.msg_flags & MSG_TRUNC) != 0) continue;
-    return Datagram{
-        {buffer.data(), static_cast<std::size_t>(size)}, to_endpoint(from.storage), *to};
+    const auto arrival = find_arrival(message);
+    if (!arrival || (message.msg_flags & MSG_TRUNC) != 0) continue;
+    return Datagram{{buffer.data(), static_cast<std::size_t>(size)},
+                    to_endpoint(from.storage),
+                    arrival->to,
+                    arrival->interface};
   }
 }
 

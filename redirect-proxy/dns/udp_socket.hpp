@@ -19,6 +19,7 @@ struct Datagram {
   std::string_view bytes;  // in the caller's buffer
   Endpoint from;
   IpAddress to;
+  unsigned interface = 0;  // index of the one that it arrived by
 };
 
 // Sockets on all addresses, one of each family that the kernel has, with SO_REUSEPORT. Errors

@@ -39,7 +39,7 @@ class EntryUse {
  public:
   net::Count connections;  // of clients
   net::Count failures;     // clients that got no connection
-  net::Count refused;      // that came from the external network
+  net::Count refused;      // datagrams from the external network
 
   // For the worker's thread. find() is null where the address is not known.
   std::shared_ptr<AddressUse> find(const IpAddress& address) const;

@@ -57,7 +57,8 @@ Result<OpenPorts> Worker::open(const std::vector<LocalPort>& ports) {
       port.sockets = std::move(*sockets);
       continue;
     }
-    auto listener = net::Listener::open(io_, {std::nullopt, local.port}, shared_.slots);
+    auto listener = net::Listener::open(io_, {std::nullopt, local.port}, shared_.slots,
+                                        {.egress = &shared_.egress});
     if (!listener) return listener.error();
     port.listener = std::make_unique<net::Listener>(std::move(*listener));
   }

@@ -56,9 +56,8 @@ class Worker {
     net::ConnectionSlots& slots;
     net::ConnectionSlots& extra_attempts;  // to connect, beside the first of a client
     std::function<Health&(Protocol)> health;
-    // Whether a client that came to this address is of the external network. From any thread.
-    std::function<bool(const IpAddress& local)> is_outside;
-    std::size_t max_pipes;  // of one worker
+    const net::EgressInterface& egress;  // whose arrivals are not served
+    std::size_t max_pipes;               // of one worker
   };
 
   Worker(const Shared& shared, std::size_t index);

@@ -192,7 +192,7 @@ def accepts(netns, address, port):
 PROGRAMS = {  # by mode: the program, and the ports that it listens on
     "init": ("egress-wait", (9180,), {}),
     "http-proxy": ("egress-http-proxy", (8080, 9180), {"EGRESS_HTTP_PROXY_DESTINATION": "*"}),
-    "dns-proxy": ("egress-dns-proxy", (9180,), {"EGRESS_DNS_PROXY_DESTINATION": "80 203.0.113.25\n"}),
+    "dns-proxy": ("egress-dns-proxy", (80, 9180), {"EGRESS_DNS_PROXY_DESTINATION": "80 203.0.113.25\n"}),
 }
 
 
