@@ -61,16 +61,16 @@ void Session::interrupt() {
 }
 
 void Session::close() {
-  watched_ = false;
+  unwatch();
   bound_.reset();
   error_code ignored;
   client_.close(ignored);
 }
 
-awaitable<std::optional<TunnelStart>> Session::run() {
+awaitable<std::unique_ptr<TunnelStart>> Session::run() {
   while (co_await receive_request()) {
     const auto after = co_await serve();
-    watched_ = false;
+    unwatch();
     if (after == After::tunnel) co_return std::move(tunnel_);
     finish_record();
     if (after == After::close || worker_.is_draining()) break;
@@ -78,7 +78,7 @@ awaitable<std::optional<TunnelStart>> Session::run() {
     answered_ = true;
   }
   co_await linger();
-  co_return std::nullopt;
+  co_return nullptr;
 }
 
 awaitable<void> Session::turn_away(std::string_view response) {

@@ -28,7 +28,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   ~Session() override;
 
   // Serves until the connection ends or becomes a tunnel, which the caller then runs.
-  awaitable<std::optional<TunnelStart>> run();
+  awaitable<std::unique_ptr<TunnelStart>> run();
   // Instead of that: sends this response, which the client can read to its end.
   awaitable<void> turn_away(std::string_view response);
   // For the end of either.
@@ -37,6 +37,17 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
  private:
   using Clock = std::chrono::steady_clock;
   using Lane = Exchange::Lane;
+
+  // Begins to watch at the next tick of the wheel.
+  class Watcher final : public net::Deadline {
+   public:
+    explicit Watcher(Session& session) : session_(session) {}
+
+   private:
+    void on_deadline() override { session_.watch(); }
+
+    Session& session_;
+  };
 
   enum class After : std::uint8_t { keep_alive, close, tunnel };
 
@@ -67,10 +78,13 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   awaitable<void> break_off(bool by_reset);
   std::optional<Upstream> take_upstream(const std::string& authority, bool repeatable);
   void keep_upstream(const Exchange& exchange, Upstream upstream);
-  TunnelStart make_tunnel(Upstream upstream, std::string_view from_upstream);
+  std::unique_ptr<TunnelStart> make_tunnel(Upstream upstream, std::string_view from_upstream);
 
-  // While nothing is read from the client: notices when it leaves.
+  // While nothing is read from the client: notices when it leaves. Where the wait may be over soon,
+  // as for a response, later: most waits then cost no system call.
   void watch();
+  void watch_later() { watcher_.arm(worker_.deadlines(), std::chrono::milliseconds(0)); }
+  void unwatch();
   void watch_for_reset();
   void look_at_client();
   void leave();
@@ -91,10 +105,11 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   std::optional<Upstream> bound_;  // authenticates this client, and serves no other
   AccessRecord record_;
   Clock::time_point began_;
-  std::optional<TunnelStart> tunnel_;
-  bool idle_ = false;              // between requests: may be closed without loss
-  bool unread_ = false;            // the client may still be sending what nobody will read
-  bool answered_ = false;          // at least one request was served
+  std::unique_ptr<TunnelStart> tunnel_;  // apart, for it is large and most sessions have none
+  bool idle_ = false;                    // between requests: may be closed without loss
+  bool unread_ = false;                  // the client may still be sending what nobody will read
+  bool answered_ = false;                // at least one request was served
+  Watcher watcher_{*this};
   bool watched_ = false;           // the client may leave meanwhile
   bool waits_for_client_ = false;  // a wait of watch() is under way
   bool waits_for_reset_ = false;

@@ -87,13 +87,13 @@ awaitable<void> Session::run_exchange(Exchange& exchange, const Request& request
   upstream_ = &upstream;
   if (request.body.is_empty()) {
     co_await pump(exchange, Lane::request, upstream);
-    watch();
+    watch_later();
     co_await pump(exchange, Lane::response, upstream);
   } else {
-    watched_ = false;
+    unwatch();
     co_await (send_request(exchange, upstream) && receive_response(exchange, upstream));
   }
-  watched_ = false;
+  unwatch();
   upstream_ = nullptr;
 }
 
@@ -103,7 +103,7 @@ awaitable<void> Session::send_request(Exchange& exchange, Socket& upstream) {
   if (exchange.is_over()) {
     upstream.cancel(ignored);
   } else {
-    watch();
+    watch_later();
   }
 }
 
@@ -210,19 +210,21 @@ awaitable<Session::After> Session::open_tunnel(const Request& request) {
   co_return After::tunnel;
 }
 
-TunnelStart Session::make_tunnel(Upstream upstream, std::string_view from_upstream) {
-  watched_ = false;
+std::unique_ptr<TunnelStart> Session::make_tunnel(Upstream upstream,
+                                                  std::string_view from_upstream) {
+  unwatch();
   error_code ignored;
   client_.cancel(ignored);
   record_.bytes_in += work_->request.head().size;
-  return {.client = std::move(client_),
-          .upstream = std::move(upstream.socket),
-          .from_client = std::string(view(work_->from_client)),
-          .from_upstream = std::string(from_upstream),
-          .host = {},
-          .policy = policy_,
-          .began = began_,
-          .record = record_};
+  return std::make_unique<TunnelStart>(
+      TunnelStart{.client = std::move(client_),
+                  .upstream = std::move(upstream.socket),
+                  .from_client = std::string(view(work_->from_client)),
+                  .from_upstream = std::string(from_upstream),
+                  .host = {},
+                  .policy = policy_,
+                  .began = began_,
+                  .record = record_});
 }
 
 void Session::watch() {
@@ -233,6 +235,11 @@ void Session::watch() {
     self->waits_for_client_ = false;
     if (!error && self->watched_) self->look_at_client();
   });
+}
+
+void Session::unwatch() {
+  watched_ = false;
+  watcher_.disarm();
 }
 
 // Reads ahead what follows the request, for the end of the connection is behind it.

@@ -114,7 +114,7 @@ void Tunnel::on_end(net::RelayEnd end, const net::RelayBytes& bytes) {
 
 }  // namespace
 
-void start_tunnel(Worker& worker, TunnelStart start, Places places) {
+void start_tunnel(Worker& worker, TunnelStart& start, Places places) {
   auto tunnel = std::make_unique<Tunnel>(worker, start, std::move(places));
   worker.relays().start({std::move(start.client), std::move(start.upstream),
                          std::move(start.from_client), std::move(start.from_upstream),

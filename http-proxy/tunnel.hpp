@@ -36,6 +36,7 @@ struct Places {
 };
 
 // Runs on the worker's loop from here; ends by itself, or with the worker's relays.
-void start_tunnel(Worker& worker, TunnelStart start, Places places);
+// Takes what `start` holds.
+void start_tunnel(Worker& worker, TunnelStart& start, Places places);
 
 }  // namespace egress::http

@@ -43,8 +43,7 @@ awaitable<void> serve_client(Worker& worker, net::Accepted accepted, ClientCount
   auto tunnel = co_await session->run();
   // A tunnel may last for hours: what a session holds is given back before it begins.
   session.end();
-  if (tunnel)
-    start_tunnel(worker, std::move(*tunnel), {std::move(accepted.slot), std::move(place)});
+  if (tunnel) start_tunnel(worker, *tunnel, {std::move(accepted.slot), std::move(place)});
 }
 
 awaitable<void> turn_away(Worker& worker, net::Accepted accepted, std::string response) {
