@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "lab"))
+# kubectl and helm as test/manifests/needs installs them
+TOOLS = Path(__file__).parent / "manifests/node_modules/.tools"
+os.environ["PATH"] = os.pathsep.join([*(str(TOOLS / name) for name in ("kubectl", "helm")), os.environ["PATH"]])
 
 import shapes
 from lab import Lab, Options, programs
