@@ -160,8 +160,8 @@ def test_a_flood_of_claims_delays_no_probe_and_hides_no_gateway(waiting):
     assert sent > 40_000
     assert sorted(delays)[len(delays) // 2] < 0.02 and max(delays) < 0.5
     assert set(gateway) == {1}
-    # The rest is dropped by the kernel, so that more of them cost no more.
-    assert 1 <= pod.metric("address_conflicts_total") < min(sent, 10_000)
+    # Most are dropped by the kernel, before they cost anything.
+    assert 1 <= pod.metric("address_conflicts_total") < sent / 5
 
 
 def test_what_is_no_claim_is_not_counted(waiting):

@@ -176,7 +176,7 @@ def test_an_exception_ends_with_1_and_its_reason(binaries, tmp_path, program):
         process = subprocess.Popen(["prlimit", f"--nofile={limit}", binaries / program], text=True, env={
             "EGRESS_TERMINATION_LOG": str(left), "EGRESS_THREADS": "1", "EGRESS_ADMIN_LISTEN": "127.0.0.1:9180",
             "EGRESS_HTTP_PROXY_DESTINATION": "*", "EGRESS_HTTP_PROXY_LISTEN": "127.0.0.1:18080",
-            "EGRESS_HTTP_PROXY_DRAIN_DELAY": "0", "EGRESS_DNS_PROXY_DESTINATION": "18081 tcp 127.0.0.9",
+            "EGRESS_HTTP_PROXY_DRAIN_DELAY": "0", "EGRESS_DNS_PROXY_DESTINATION": "18081 tcp 192.0.2.9",
             "EGRESS_DNS_PROXY_DRAIN_DELAY": "0"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         log = ""
         for line in process.stderr:

@@ -172,7 +172,7 @@ def test_answers_with_a_tag(make_lab, vlan, expected):
 def test_an_answer_within_a_flood_is_found(make_lab, family):
     lab = make_lab()
     with flood(hostile_frames()), at_probe(family, 2, CLAIM[family]()):
-        done = lab.router(lab.dual_stack(), check=False)
+        done = lab.router(lab.dual_stack(EGRESS_ADDRESS_PROBE="3s"), check=False)
     assert done.returncode == CONFLICT, done.stderr
     assert OTHER_MAC in done.stderr
 
