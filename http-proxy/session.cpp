@@ -92,8 +92,6 @@ awaitable<void> Session::turn_away(std::string_view response) {
 awaitable<bool> Session::receive_request() {
   const auto& config = worker_.config();
   arm(answered_ ? config.deadlines.keep_alive : config.deadlines.header);
-  // An idle client holds no memory but its session.
-  if (work_ && work_->from_client.size() == 0) worker_.give_workspace(std::move(work_));
   bool begun = false;
   for (;;) {
     if (work_) {
@@ -108,19 +106,40 @@ awaitable<bool> Session::receive_request() {
     }
     idle_ = !begun;
     if (idle_ && worker_.is_draining() && answered_) co_return false;
-    auto error = co_await wait(client_, Socket::wait_read);
+    const auto error = co_await read_client();
     idle_ = false;
-    if (!work_) work_ = worker_.take_workspace();
-    const auto most = config.limits.head.head_bytes + 1;
-    auto& buffer = work_->from_client;
-    if (!error) error = read_now(client_, buffer, room_in(buffer, kHeadBufferBytes, most));
-    if (error == asio::error::would_block) continue;
     if (error && begun && expired()) co_return co_await refuse_head(head_timeout());
     if (error) co_return false;
   }
   work_->from_client.consume(work_->request.head().size);
   begin_record();
   co_return true;
+}
+
+// A client that sends its next request at once costs one read. One that takes longer, until the
+// next tick of the wheel, waits without a buffer: an idle client holds no memory but its session.
+awaitable<error_code> Session::read_client() {
+  if (!work_) work_ = worker_.take_workspace();
+  error_code error;
+  const auto most = worker_.config().limits.head.head_bytes + 1;
+  for (;;) {
+    auto& buffer = work_->from_client;
+    const auto room = room_in(buffer, kHeadBufferBytes, most);
+    if (buffer.size() == 0) {
+      is_reading_ = true;
+      watch_later();
+    }
+    buffer.commit(co_await client_.async_read_some(
+        buffer.prepare(room), asio::redirect_error(asio::use_awaitable, error)));
+    watcher_.disarm();
+    const bool is_released = std::exchange(is_reading_, false) == false && buffer.size() == 0;
+    if (is_interrupted()) co_return asio::error::operation_aborted;
+    if (error != asio::error::operation_aborted || !is_released) co_return error;
+    worker_.give_workspace(std::move(work_));
+    error = co_await wait(client_, Socket::wait_read);
+    work_ = worker_.take_workspace();
+    if (error) co_return error;
+  }
 }
 
 awaitable<bool> Session::refuse_head(Failure failure) {

@@ -38,13 +38,13 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   using Clock = std::chrono::steady_clock;
   using Lane = Exchange::Lane;
 
-  // Begins to watch at the next tick of the wheel.
+  // Tells the session of the next tick of the wheel.
   class Watcher final : public net::Deadline {
    public:
     explicit Watcher(Session& session) : session_(session) {}
 
    private:
-    void on_deadline() override { session_.watch(); }
+    void on_deadline() override { session_.on_tick(); }
 
     Session& session_;
   };
@@ -55,6 +55,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   void interrupt() override;
 
   awaitable<bool> receive_request();
+  awaitable<error_code> read_client();
   awaitable<bool> refuse_head(Failure failure);
   awaitable<After> serve();
   awaitable<std::optional<Failure>> judge(const Request& request);
@@ -85,6 +86,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   void watch();
   void watch_later() { watcher_.arm(worker_.deadlines(), std::chrono::milliseconds(0)); }
   void unwatch();
+  void on_tick();
   void watch_for_reset();
   void look_at_client();
   void leave();
@@ -110,6 +112,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   bool unread_ = false;                  // the client may still be sending what nobody will read
   bool answered_ = false;                // at least one request was served
   Watcher watcher_{*this};
+  bool is_reading_ = false;        // between requests, with a buffer: until the next tick
   bool watched_ = false;           // the client may leave meanwhile
   bool waits_for_client_ = false;  // a wait of watch() is under way
   bool waits_for_reset_ = false;

@@ -237,6 +237,13 @@ void Session::watch() {
   });
 }
 
+void Session::on_tick() {
+  if (!is_reading_) return watch();
+  is_reading_ = false;
+  error_code ignored;
+  client_.cancel(ignored);
+}
+
 void Session::unwatch() {
   watched_ = false;
   watcher_.disarm();
