@@ -3,6 +3,7 @@
 
 #include <boost/intrusive/list.hpp>
 #include <chrono>
+#include <utility>
 
 #include "common/net/deadlines.hpp"
 
@@ -23,10 +24,10 @@ class Connection : public net::Deadline,
 
   // The program ends: an idle connection closes now, another after what it is at.
   virtual void on_drain() = 0;
-  // It ends at once, and for good.
+  // It ends at once, and for good. Called within the loop: a cancellation that is emitted elsewhere
+  // may come when its operation is gone.
   void abort() {
-    aborted_ = true;
-    interrupt();
+    if (!std::exchange(aborted_, true)) interrupt();
   }
 
  protected:

@@ -91,7 +91,7 @@ namespace {
 bool names_connection_scheme(std::string_view value) {
   bool found = false;
   for_each_element(value, [&](std::string_view element) {
-    const auto scheme = element.substr(0, element.find(' '));
+    const auto scheme = element.substr(0, element.find_first_of(" \t"));
     found =
         found || equal_ignoring_case(scheme, "NTLM") || equal_ignoring_case(scheme, "Negotiate");
   });
@@ -101,8 +101,9 @@ bool names_connection_scheme(std::string_view value) {
 }  // namespace
 
 bool authenticates_connection(const RequestHead& head) {
-  const auto* const field = find_field(head.fields, FieldId::authorization);
-  return field != nullptr && names_connection_scheme(field->value);
+  return std::any_of(head.fields.begin(), head.fields.end(), [](const HeaderField& field) {
+    return field.id == FieldId::authorization && names_connection_scheme(field.value);
+  });
 }
 
 bool authenticates_connection(const ResponseHead& head) {

@@ -70,9 +70,10 @@ bool Policy::may_use_port(const Question& question) const {
 }
 
 std::optional<Restriction> Policy::restriction(const Endpoint& endpoint) const {
-  if (options_.special == SpecialAddresses::allow) return std::nullopt;
+  const bool allows_all = options_.special == SpecialAddresses::allow;
   return find_restriction(
-      endpoint, options_.local, [this](const IpAddress& address, std::uint8_t min_length) {
+      endpoint, options_.local, [&](const IpAddress& address, std::uint8_t min_length) {
+        if (allows_all) return true;  // leaves the own listeners
         const auto match = index_.find_address(address, {min_length, min_length});
         return match && match.verdict == Verdict::allow;
       });
@@ -129,7 +130,15 @@ Decision Policy::decide(const Question& question, std::span<const IpAddress> ans
   const bool passes_anyway =
       options_.enforcement == Enforcement::report_only && decision.verdict == Verdict::deny;
   if (passes_anyway) {
-    for (const auto& answer : answers) decision.admitted.push_back(unmapped(answer));
+    // Without enforcement as well, no connection leads back to this proxy.
+    const auto named = [](const IpAddress&, std::uint8_t) { return true; };
+    for (const auto& answer : answers) {
+      const Endpoint endpoint{unmapped(answer), question.port};
+      const auto restricted = find_restriction(endpoint, options_.local, named);
+      if (!restricted) decision.admitted.push_back(endpoint.address);
+      if (restricted) decision.reason = reason_of(*restricted);
+      if (restricted) decision.address = endpoint.address;
+    }
   }
   decision.next = decision.admitted.empty() ? Next::refuse : Next::connect;
   return decision;

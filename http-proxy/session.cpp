@@ -57,6 +57,7 @@ void Session::interrupt() {
   error_code ignored;
   client_.cancel(ignored);
   if (upstream_ != nullptr) upstream_->cancel(ignored);
+  if (pause_ != nullptr) pause_->cancel();
   cancel_.emit(asio::cancellation_type::terminal);
 }
 
@@ -112,6 +113,8 @@ awaitable<bool> Session::receive_request() {
     if (error) co_return false;
   }
   work_->from_client.consume(work_->request.head().size);
+  // It closed behind its requests, and the answers that it has so far must not make that look late.
+  if (work_->from_client.size() > 0 && has_closed(client_)) client_finished_ = true;
   begin_record();
   co_return true;
 }
@@ -165,6 +168,7 @@ awaitable<Session::After> Session::serve() {
   if (is_answered_here(*request)) co_return co_await answer_options(*request);
   if (auto failure = co_await judge(*request))
     co_return co_await refuse(std::move(*failure), &*request);
+  if (is_left()) co_return After::close;
   if (request->method == Method::connect) co_return co_await open_tunnel(*request);
   co_return co_await forward(*request);
 }

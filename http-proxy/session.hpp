@@ -98,8 +98,9 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
 
   Worker& worker_;
   Socket client_;
-  Socket* upstream_ = nullptr;               // while one is under way
-  boost::asio::cancellation_signal cancel_;  // of DNS and connect
+  Socket* upstream_ = nullptr;                  // while one is under way
+  boost::asio::steady_timer* pause_ = nullptr;  // of break_off()
+  boost::asio::cancellation_signal cancel_;     // of DNS and connect
   Endpoint peer_;
   std::unique_ptr<Workspace> work_;       // while there is a request, or a part of it
   std::shared_ptr<const Policy> policy_;  // of this request: a reload takes the next one
@@ -117,6 +118,7 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
   bool waits_for_client_ = false;  // a wait of watch() is under way
   bool waits_for_reset_ = false;
   bool client_left_ = false;
+  bool client_finished_ = false;  // it closed its sending side, and waits for its answers
 };
 
 }  // namespace egress::http

@@ -83,6 +83,10 @@ awaitable<Session::After> Session::forward(const Request& request) {
 awaitable<void> Session::run_exchange(Exchange& exchange, const Request& request,
                                       Socket& upstream) {
   using namespace asio::experimental::awaitable_operators;
+  if (is_left()) {
+    exchange.leave_client();
+    co_return;
+  }
   arm(worker_.config().deadlines.response);
   upstream_ = &upstream;
   if (request.body.is_empty()) {
@@ -189,11 +193,13 @@ awaitable<void> Session::break_off(bool by_reset) {
   }
   arm(worker_.config().deadlines.response);
   asio::steady_timer timer(client_.get_executor());
+  pause_ = &timer;
   while (unacknowledged(client_) > 0 && !is_interrupted()) {
     error_code ignored;
     timer.expires_after(kDrainPoll);
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
+  pause_ = nullptr;
   reset(client_);
 }
 
@@ -257,8 +263,11 @@ void Session::look_at_client() {
   const auto error = read_now(client_, buffer, room);
   if (!error || error == asio::error::would_block) return watch();
   // TCP does not tell a client that has finished sending from one that has left. Who closes
-  // together with its request may wait for the answer still; who closes later has left.
-  if (error == asio::error::eof && closed_with_last_bytes(client_)) return watch_for_reset();
+  // together with its requests may wait for the answers still; who closes later has left.
+  if (error == asio::error::eof) {
+    client_finished_ = client_finished_ || closed_with_last_bytes(client_);
+    if (client_finished_) return watch_for_reset();
+  }
   leave();
 }
 

@@ -92,6 +92,8 @@ bool closed_with_last_bytes(Socket& socket) {
   return info.tcpi_last_data_recv <= info.tcpi_last_ack_recv + tick();
 }
 
+bool has_closed(Socket& socket) { return read_tcp_info(socket).tcpi_state == TCP_CLOSE_WAIT; }
+
 bool is_reset(Socket& socket) { return read_tcp_info(socket).tcpi_state == TCP_CLOSE; }
 
 std::size_t unacknowledged(Socket& socket) {

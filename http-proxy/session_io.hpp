@@ -25,6 +25,9 @@ error_code read_now(Socket& socket, ReadBuffer& buffer, std::size_t room);
 // Drops up to `most` bytes that wait to be read; 0 with an error as above.
 std::size_t drop_now(Socket& socket, std::size_t most, error_code& error);
 
+// Whether the peer has closed its sending side: its FIN is here, behind bytes that may be unread.
+bool has_closed(Socket& socket);
+
 // Whether a connection that nobody reads from is still as it was: open, and
 // without a byte waiting.
 bool is_quiet(Socket& socket);

@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "common/net/run_until.hpp"
 #include "http-proxy/dialler.hpp"
 #include "http-proxy/error_page.hpp"
 #include "http-proxy/session.hpp"
@@ -16,6 +17,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::seconds kSweepInterval(1);
+constexpr std::chrono::seconds kEndTime(2);          // for sessions to end once they are aborted
 constexpr std::chrono::milliseconds kLogDelay(100);  // the longest that a log line waits
 constexpr std::size_t kBatchBytes = 32U << 10U;
 
@@ -90,11 +92,15 @@ Worker::Worker(const Shared& shared, std::shared_ptr<const Policy> policy,
 
 // Connections end by their own hand, while all that they use is there.
 Worker::~Worker() {
-  listeners_.clear();
-  for (auto& connection : connections_) connection.abort();
+  abort();
+  asio::post(*io_, [this] {
+    listeners_.clear();
+    sweep_timer_.cancel();
+    log_timer_.cancel();
+  });
+  net::run_until(*io_, kEndTime, [this] { return connections_.empty(); });
+  // A tunnel may have begun meanwhile.
   relays_.abort();
-  sweep_timer_.cancel();
-  log_timer_.cancel();
   io_->restart();
   io_->poll();
   write_log();

@@ -3,9 +3,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <net/if_arp.h>
-#include <netinet/tcp.h>
-#include <sys/ioctl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <span>
 
 #include "common/net/asio_address.hpp"
 #include "common/net/own_addresses.hpp"
@@ -23,19 +22,24 @@ namespace egress::net {
 
 namespace {
 
-constexpr int kSaveWithLinkHeader = 2;   // of TCP_SAVE_SYN (net/ipv4/tcp.c), from Linux 5.10 on
-constexpr std::size_t kLinkHeader = 14;  // Ethernet
-
-MacAddress read_mac(const std::string& link) {
-  MacAddress mac;
-  ifreq request{};
-  link.copy(request.ifr_name, IFNAMSIZ - 1);
-  const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (any < 0) return mac;
-  if (::ioctl(any, SIOCGIFHWADDR, &request) == 0 && request.ifr_hwaddr.sa_family == ARPHRD_ETHER)
-    std::memcpy(mac.bytes.data(), request.ifr_hwaddr.sa_data, mac.bytes.size());
-  ::close(any);
-  return mac;
+// The index of the interface that a message or connection arrived by; 0: not told.
+unsigned arrival_interface(std::span<char> control) {
+  msghdr message{};
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  for (cmsghdr* at = CMSG_FIRSTHDR(&message); at != nullptr; at = CMSG_NXTHDR(&message, at)) {
+    if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info{};
+      std::memcpy(&info, CMSG_DATA(at), sizeof info);
+      return static_cast<unsigned>(info.ipi_ifindex);
+    }
+    if (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info{};
+      std::memcpy(&info, CMSG_DATA(at), sizeof info);
+      return info.ipi6_ifindex;
+    }
+  }
+  return 0;
 }
 
 int open_changes() {
@@ -92,14 +96,9 @@ void EgressInterface::read() {
   auto addresses = read_addresses_of(name_);
   must_retry_ = !addresses || !changes_.is_open();
   if (!addresses) return;  // out of descriptors, for example
-  State state{::if_nametoindex(name_.c_str()), read_mac(name_), std::move(*addresses)};
+  State state{::if_nametoindex(name_.c_str()), std::move(*addresses)};
   const std::lock_guard lock(mutex_);
   state_ = std::move(state);
-}
-
-bool EgressInterface::holds(const IpAddress& local) const {
-  const std::shared_lock lock(mutex_);
-  return std::binary_search(state_.addresses.begin(), state_.addresses.end(), local);
 }
 
 bool EgressInterface::is_external(const IpAddress& local, unsigned interface) const {
@@ -108,33 +107,29 @@ bool EgressInterface::is_external(const IpAddress& local, unsigned interface) co
          std::binary_search(state_.addresses.begin(), state_.addresses.end(), local);
 }
 
-bool EgressInterface::has_mac(const MacAddress& mac) const {
-  const std::shared_lock lock(mutex_);
-  return state_.mac != MacAddress{} && state_.mac == mac;
-}
-
+// Both families: a socket of IPv6 takes IPv4 as well. One of IPv4 refuses the other option.
 void EgressInterface::watch(int listener) {
-  ::setsockopt(listener, IPPROTO_TCP, TCP_SAVE_SYN, &kSaveWithLinkHeader,
-               sizeof kSaveWithLinkHeader);
+  const int on = 1;
+  ::setsockopt(listener, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+  ::setsockopt(listener, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
 }
 
 bool EgressInterface::is_external(int connection) const {
+  if (name_.empty()) return false;
   boost::asio::ip::tcp::endpoint local;
   auto size = static_cast<socklen_t>(local.capacity());
   if (::getsockname(connection, local.data(), &size) != 0) return true;
-  if (holds(to_ip_address(local.address()))) return true;
-  // Headers only: 14 + 60 + 60 bytes, in IPv6 a few more. One with so many extension headers that
-  // it does not fit (EINVAL) is no client's.
-  std::array<std::uint8_t, 512> segment{};
-  size = segment.size();
-  if (::getsockopt(connection, IPPROTO_TCP, TCP_SAVED_SYN, segment.data(), &size) != 0)
-    return errno == EINVAL;
-  if (size < kLinkHeader) return false;
-  // Without a link header it begins with the IP header, whose first bytes are no MAC address of
-  // ours.
-  MacAddress to;
-  std::memcpy(to.bytes.data(), segment.data(), to.bytes.size());
-  return has_mac(to);
+  // What the kernel noted of the segment that completed the handshake, with SYN cookies as well
+  // (net/ipv4/tcp_ipv4.c, net/ipv6/tcp_ipv6.c: syn_recv_sock).
+  alignas(cmsghdr) std::array<char, 512> control{};
+  size = control.size();
+  const bool is_v6 = local.protocol() == boost::asio::ip::tcp::v6();
+  if (::getsockopt(connection, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                   is_v6 ? IPV6_2292PKTOPTIONS : IP_PKTOPTIONS, control.data(), &size) != 0) {
+    return true;
+  }
+  const auto interface = arrival_interface({control.data(), size});
+  return interface == 0 || is_external(to_ip_address(local.address()), interface);
 }
 
 }  // namespace egress::net

@@ -29,21 +29,19 @@ class EgressInterface {
 
   // The rest is for any thread.
 
-  // Whether a client that came to this local address came from the external network.
-  bool holds(const IpAddress& local) const;
-
-  // The same for a datagram, by the index of the interface that it arrived by as well (IP_PKTINFO).
+  // Whether a datagram came from the external network: by its destination address, and by the index
+  // of the interface that it arrived by (IP_PKTINFO).
   bool is_external(const IpAddress& local, unsigned interface) const;
 
-  // The same for a TCP connection that was just accepted, by its local address, and by the MAC
-  // address that its first segment was sent to where watch() was called for its listener.
+  // The same for a TCP connection that was just accepted: the kernel keeps the index of the
+  // interface where watch() was called for its listener, before listen(2). Where it cannot be told:
+  // true.
   bool is_external(int connection) const;
   static void watch(int listener);
 
  private:
   struct State {
     unsigned index = 0;                // 0: no such interface
-    MacAddress mac;                    // zero: none
     std::vector<IpAddress> addresses;  // sorted
 
     bool operator==(const State&) const = default;
@@ -52,7 +50,6 @@ class EgressInterface {
   void open();
   void wait();
   void read();
-  bool has_mac(const MacAddress& mac) const;
 
   const std::string name_;
   boost::asio::posix::stream_descriptor changes_;  // a netlink socket

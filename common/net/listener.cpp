@@ -40,6 +40,7 @@ error_code bind_and_listen(tcp::acceptor& acceptor, const tcp::endpoint& at, int
   if (!error && at.protocol() == tcp::v6()) {
     acceptor.set_option(asio::ip::v6_only(!at.address().is_unspecified()), error);
   }
+  if (!error) EgressInterface::watch(acceptor.native_handle());
   if (!error) acceptor.bind(at, error);
   if (!error) acceptor.listen(backlog, error);
   if (!error) acceptor.native_non_blocking(true, error);
@@ -76,7 +77,6 @@ class Listener::State : public std::enable_shared_from_this<State> {
     const auto local = acceptor_.local_endpoint();
     protocol_ = local.protocol();
     port_ = local.port();
-    if (options_.egress != nullptr) EgressInterface::watch(acceptor_.native_handle());
     return {};
   }
 

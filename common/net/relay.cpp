@@ -115,6 +115,7 @@ struct Relays::Shared {
   const RelayOptions options;
   PipePool pipes;
   List list;
+  bool is_aborted = false;
   RelayBytes total;
   std::size_t active = 0;
   std::array<char, kScratchBytes> scratch;  // never across a wait
@@ -317,10 +318,13 @@ Relays::Relays(asio::io_context& io, Deadlines& deadlines, RelayOptions options)
 Relays::~Relays() { abort(); }
 
 void Relays::start(RelayStart start) {
-  std::make_shared<Relay>(*shared_, std::move(start))->begin();
+  const auto relay = std::make_shared<Relay>(*shared_, std::move(start));
+  relay->begin();
+  if (shared_->is_aborted) relay->end(RelayEnd::aborted);
 }
 
 void Relays::abort() {
+  shared_->is_aborted = true;
   while (!shared_->list.empty()) {
     // It may live by this reference alone.
     const auto relay = shared_->list.front().shared_from_this();

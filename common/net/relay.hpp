@@ -78,7 +78,7 @@ class Relays {
 
   // Runs on its own from here; ends by itself, or by abort(). May end within this call.
   void start(RelayStart start);
-  void abort();
+  void abort();  // for good: one that is started later ends at once
 
   std::size_t active() const;
   // Moved by all relays that there were, those under way included.

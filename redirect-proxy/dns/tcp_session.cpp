@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <utility>
@@ -111,7 +113,7 @@ asio::awaitable<std::optional<asio::ip::tcp::socket>> Session::connect() {
   std::optional<asio::ip::tcp::socket> socket;
   asio::steady_timer pause(worker_.io());
   std::size_t attempts = worker_.config().retries + 1;
-  while (attempts > 0 && left().count() > 0) {
+  while (attempts > 0 && left().count() > 0 && !worker_.is_aborted()) {
     const auto snapshot = entry_->snapshot;
     const auto target = entry_->target;
     const auto choices = worker_.choose(*entry_, attempts);
@@ -170,11 +172,15 @@ void Session::take(const Endpoint& endpoint) {
 }
 
 asio::awaitable<void> serve(Worker& worker, std::shared_ptr<Entry> entry, net::Accepted accepted) {
+  // What is cancelled ends with a result of its own, not by an exception.
+  co_await asio::this_coro::throw_if_cancelled(false);
   auto session = std::make_unique<Session>(worker, entry, accepted.peer, std::move(accepted.slot));
   auto upstream = co_await session->connect();
   if (!upstream) {
     entry->use->failures.add();
-    session->end(entry->pool().size() == 0 ? "not_resolved" : "no_connection");
+    session->end(worker.is_aborted()         ? "aborted"
+                 : entry->pool().size() == 0 ? "not_resolved"
+                                             : "no_connection");
     reset(accepted.socket);
     co_return;
   }
@@ -186,8 +192,12 @@ asio::awaitable<void> serve(Worker& worker, std::shared_ptr<Entry> entry, net::A
 
 void serve_tcp(Worker& worker, std::shared_ptr<Entry> entry, net::Accepted accepted) {
   // What it throws is memory that ran out: that connection ends, the others go on.
+  auto connecting = std::make_unique<Connecting>();
+  worker.add(*connecting);
+  const auto slot = connecting->signal.slot();
   asio::co_spawn(worker.io(), serve(worker, std::move(entry), std::move(accepted)),
-                 [](const std::exception_ptr&) {});
+                 asio::bind_cancellation_slot(
+                     slot, [connecting = std::move(connecting)](const std::exception_ptr&) {}));
 }
 
 }  // namespace egress::dns

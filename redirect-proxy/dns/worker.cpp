@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "common/net/run_until.hpp"
 #include "redirect-proxy/dns/tcp_session.hpp"
 #include "redirect-proxy/dns/udp_relay.hpp"
 #include "redirect-proxy/dns/udp_socket.hpp"
@@ -15,6 +16,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::chrono::seconds kSweepInterval(1);
+constexpr std::chrono::seconds kEndTime(2);          // for clients to end once they are aborted
 constexpr std::chrono::milliseconds kLogDelay(100);  // the longest that a log line waits
 constexpr std::size_t kBatchBytes = 32U << 10U;
 // Of one worker: beyond it connections to an address are not counted by address.
@@ -37,11 +39,16 @@ Worker::Worker(const Shared& shared, std::size_t index)
 
 // Connections end by their own hand, while all that they use is there.
 Worker::~Worker() {
-  entries_.clear();
-  udp_->close();
+  draining_ = true;
+  abort();
+  asio::post(io_, [this] {
+    entries_.clear();
+    udp_->close();
+    sweep_timer_.cancel();
+    log_timer_.cancel();
+  });
+  net::run_until(io_, kEndTime, [this] { return connecting_.empty(); });
   relays_.abort();
-  sweep_timer_.cancel();
-  log_timer_.cancel();
   io_.restart();
   io_.poll();
   write_log();
@@ -169,7 +176,12 @@ void Worker::drain() {
 }
 
 void Worker::abort() {
-  asio::post(io_, [this] { relays_.abort(); });
+  asio::post(io_, [this] {
+    if (!std::exchange(aborted_, true)) {
+      for (auto& each : connecting_) each.signal.emit(asio::cancellation_type::terminal);
+    }
+    relays_.abort();
+  });
 }
 
 void Worker::stop() {

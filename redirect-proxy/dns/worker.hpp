@@ -3,9 +3,11 @@
 // says so.
 #pragma once
 
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,6 +48,12 @@ struct OpenPort {
   std::shared_ptr<EntryUse> use;
 };
 using OpenPorts = std::map<LocalPort, OpenPort>;
+
+// A client that has no upstream yet, and how to end its attempts.
+struct Connecting
+    : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+  boost::asio::cancellation_signal signal;
+};
 
 class Worker {
  public:
@@ -89,6 +97,8 @@ class Worker {
   boost::asio::io_context& io() { return io_; }
   net::Relays& relays() { return relays_; }
   net::Count& flow_count() { return flows_; }
+  void add(Connecting& connecting) { connecting_.push_back(connecting); }
+  bool is_aborted() const { return aborted_; }
   Health& health(const Entry& entry) const { return shared_.health(entry.local.protocol); }
   // Up to `count` endpoints for one client of this entry, the best first.
   std::vector<Choice> choose(Entry& entry, std::size_t count);
@@ -119,7 +129,9 @@ class Worker {
   std::size_t uses_ = 0;  // addresses counted, of all entries
   net::Count flows_;
   std::string lines_;  // of the connection log, written in batches
+  boost::intrusive::list<Connecting, boost::intrusive::constant_time_size<false>> connecting_;
   bool draining_ = false;
+  bool aborted_ = false;
 };
 
 }  // namespace egress::dns

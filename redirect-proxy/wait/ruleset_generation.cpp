@@ -13,8 +13,8 @@
 
 namespace egress::wait {
 
-constexpr std::size_t kMessageHeader = NLMSG_HDRLEN;
-constexpr std::size_t kAttributeHeader = NLA_HDRLEN;
+constexpr std::size_t kMessageHeader = NLMSG_ALIGN(sizeof(nlmsghdr));
+constexpr std::size_t kAttributeHeader = NLMSG_ALIGN(sizeof(nlattr));
 
 std::optional<std::uint32_t> read_ruleset_generation() {
   const int socket = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);

@@ -248,6 +248,7 @@ NO_HTTP = "not HTTP/1.x: 502, where Squid takes the bytes for the body of an HTT
 FRAMING = "a reader that does not repair it finds another length or other messages: 502"
 CONTROL = "readers replace, drop or keep it: 502"
 LIMIT = "over a limit here: 502"
+CHUNKS = "Squid has sent the header section by the time that it refuses the chunks: 502"
 INTENDED_RESPONSES = {
     "empty line in front": NO_HTTP,
     "no HTTP": NO_HTTP,
@@ -272,6 +273,9 @@ INTENDED_RESPONSES = {
     "600 fields": LIMIT,
     "20 interim responses": LIMIT,
     "Connection lists 40 fields": LIMIT,
+    "chunk size with 0x": CHUNKS,
+    "chunks with LF": CHUNKS,
+    "white space behind a chunk size": CHUNKS,
 }
 
 

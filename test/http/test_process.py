@@ -44,6 +44,76 @@ def test_term_lets_requests_finish():
         assert proxy.process.wait(5) == 0
 
 
+PHASES = {  # by name: what the client sends, and the origin before it falls silent
+    "response": (GET, ""),
+    "body": (GET, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfirst"),
+    "chunks": (GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"),
+    "request": ("POST http://127.0.0.1:{}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhello", ""),
+    "connect": ("GET http://240.0.0.1/ HTTP/1.1\r\nHost: x\r\n\r\n", ""),
+    "dns": ("CONNECT silent.test:443 HTTP/1.1\r\nHost: x\r\n\r\n", ""),
+}
+
+
+@pytest.mark.skipif("EGRESS_SANDBOX" not in os.environ, reason="takes port 53: run it in test/lab/sandbox")
+@pytest.mark.parametrize("twice", [False, True], ids=["deadline", "second signal"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_end_cuts_what_is_under_way(tmp_path, threads, twice):
+    """Exit status 0, and a line in the log for each exchange that was cut."""
+    def silent(peer):
+        peer.read_head()
+        peer.send(answers[peer])
+        peer.socket.recv(1)
+
+    class Answers(dict):
+        def __missing__(self, peer):
+            self[peer] = pending.pop(0)
+            return self[peer]
+
+    answers, pending = Answers(), []
+    subprocess.run(["ip", "route", "replace", "240.0.0.0/4", "dev", "lo"], check=True)
+    log = tmp_path / "access"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nameserver, Origin(silent) as origin, log.open("w") as stdout:
+        nameserver.bind(("127.0.0.1", 53))
+        proxy = Proxy(rules="240.0.0.0/4\n" + OPEN, stdout=stdout, THREADS=threads, DNS_TIMEOUT="30s",
+                      HTTP_PROXY_DRAIN_TIMEOUT="30s" if twice else "300ms")
+        clients = []
+        for sent, answer in PHASES.values():
+            if "{}" in sent:
+                pending.append(answer)
+            clients.append(Client(proxy.port).send(sent.format(origin.port)))
+            if "{}" in sent:
+                wait_for(lambda: not pending, "the origin to be asked")
+        wait_for(lambda: proxy.status()["connections"]["open"] == len(clients), "all to be under way")
+        proxy.signal()
+        if twice:
+            proxy.signal()
+        assert proxy.process.wait(5) == 0, proxy.process.stderr.read()
+        for client in clients:
+            client.close()
+    assert len(log.read_text().splitlines()) == len(PHASES)
+
+
+def test_addresses_that_come_later_are_own_addresses_too():
+    with Proxy(rules="*") as proxy:
+        subprocess.run(["ip", "address", "add", "10.77.8.1/32", "dev", "lo"], check=True)
+        try:
+            def status(request):
+                with Client(proxy.port) as client:
+                    return client.ask(request).status
+            wait_for(lambda: status(f"GET http://10.77.8.1:{proxy.admin_port}/ HTTP/1.1\r\nHost: x\r\n\r\n") == 403, "a denial")
+            assert status(f"CONNECT 10.77.8.1:{proxy.port} HTTP/1.1\r\nHost: x\r\n\r\n") == 403
+        finally:
+            subprocess.run(["ip", "address", "del", "10.77.8.1/32", "dev", "lo"], check=True)
+
+
+@pytest.mark.parametrize("variables", [{"HTTP_PROXY_DANGEROUS_ADDRESSES": "allow"}, {"HTTP_PROXY_ENFORCE": "off"}], ids=str)
+def test_no_setting_opens_the_own_listeners(variables):
+    with Proxy(rules="*", **variables) as proxy:
+        for port in (proxy.port, proxy.admin_port):
+            with Client(proxy.port) as client:
+                assert client.ask(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: x\r\n\r\n").status == 403
+
+
 def test_term_closes_tunnels_at_the_deadline():
     with Origin(echo) as origin, Proxy(HTTP_PROXY_DRAIN_TIMEOUT="1s") as proxy, Client(proxy.port) as client:
         client.send(CONNECT.format(origin.port)).read("CONNECT")

@@ -133,6 +133,23 @@ def test_client_that_finishes_sending_gets_its_answer(proxy, kind):
         assert client.is_closed()
 
 
+def test_client_that_finishes_sending_gets_all_its_answers(proxy):
+    """Requests behind each other, and then the end; the origin is slow, or slow from the second one on."""
+    for waits in ((0.3, 0.3, 0.3), (0, 0.3, 0.3)):
+        left = list(waits)
+
+        def script(peer):
+            while peer.read_head() is not None:
+                time.sleep(left.pop(0))
+                peer.send(ok())
+
+        with Origin(script) as origin, Client(proxy.port) as client:
+            client.send(get(origin.port) * 3)
+            client.socket.shutdown(socket.SHUT_WR)
+            assert [client.read().status for _ in waits] == [200] * 3
+            assert client.is_closed()
+
+
 def test_client_that_resets_after_it_finished_sending(proxy):
     with Silent() as origin:
         client = Client(proxy.port).send(get(origin.port))
@@ -245,10 +262,12 @@ def test_authenticated_connections_serve_one_client_alone(proxy, method):
         assert origin.connections == 3
 
 
-def test_credentials_without_a_challenge_bind_too(proxy):
+@pytest.mark.parametrize("fields", ["Authorization: NTLM type3", "Authorization: NTLM\ttype3\r\nX: Authorization: NTLM type3",
+                                    "Authorization: Basic x\r\nAuthorization: NTLM type3"], ids=["one", "tab", "second"])
+def test_credentials_without_a_challenge_bind_too(proxy, fields):
     with Origin(ntlm) as origin:
         with Client(proxy.port) as a:
-            assert a.ask(get(origin.port).replace("Host", "Authorization: NTLM type3\r\nHost")).status == 200
+            assert a.ask(get(origin.port).replace("Host", f"{fields}\r\nHost")).status == 200
             assert a.ask(get(origin.port)).status == 200
             with Client(proxy.port) as b:
                 assert b.ask(get(origin.port)).status == 401

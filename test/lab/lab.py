@@ -46,16 +46,28 @@ class Lab:
         self.shape = shape
         self.options = options
         self.pod_mtu = options.pod_mtu or shape.pod_mtu
+        self._recorders = []
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self):
         for name in NAMESPACES:
             _add_namespace(name)
         self._build_external()
         self._build_cluster()
         self._build_pod()
-        self.outside = Recorder("outside")
+        self.outside = self._record("outside")
         for protocol in ("tcp", "udp"):
             self.outside.listen(protocol, shapes.OUTSIDE4 + shapes.OUTSIDE6, PORTS)
-        self.dns = Recorder("cluster")
+        self.dns = self._record("cluster")
         self.dns.listen("udp", (shapes.DNS4, shapes.DNS6), (53,), dns_answer)
+
+    def _record(self, namespace):
+        self._recorders.append(Recorder(namespace))
+        return self._recorders[-1]
 
     def __enter__(self):
         return self
@@ -64,10 +76,11 @@ class Lab:
         self.close()
 
     def close(self):
-        self.outside.close()
-        self.dns.close()
+        for recorder in self._recorders:
+            recorder.close()
         for name in NAMESPACES:
-            subprocess.run(["ip", "netns", "delete", name], check=True)
+            if Path("/run/netns", name).exists():
+                subprocess.run(["ip", "netns", "delete", name], check=True)
 
     # What a test or the demo does with it.
 

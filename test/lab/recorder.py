@@ -34,6 +34,17 @@ def dns_answer(query, _):
             + b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x05\x00\x04\xcb\x00\x71\x19")
 
 
+IP_FREEBIND, IPV6_FREEBIND = 15, 78  # linux/in.h, linux/in6.h
+
+
+def _bind_freely(listener):
+    """An IPv6 address may be tentative for a moment after it was added."""
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    else:
+        listener.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+
+
 class Recorder:
     def __init__(self, netns):
         self.netns = netns
@@ -52,6 +63,7 @@ class Recorder:
                 kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
                 listener = open_socket(self.netns, family_of(address), kind)
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                _bind_freely(listener)
                 listener.setblocking(False)
                 listener.bind((address, port))
                 self._sockets.append(listener)
