@@ -41,6 +41,11 @@ bool is_kustomization(const fs::path& file) {
                      [&](const char* name) { return file.filename() == name; });
 }
 
+bool is_chart(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::is_regular_file(directory / "Chart.yaml", ignored);
+}
+
 fs::path directory_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
@@ -112,6 +117,9 @@ class Reader {
       if (!text) return problem("standard input", errno_to_text(errno));
       named_.push_back({"standard input", std::move(*text)});
     } else if (fs::is_directory(path, ignored)) {
+      if (is_chart(path))
+        return problem(name,
+                       "a Helm chart: helm template RELEASE CHART --values=FILE | egress-lint -");
       if (kustomization_of(path)) {
         render(path, named_);
       } else {
@@ -146,10 +154,9 @@ class Reader {
     for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
       entries.insert(at->path());
     if (error) return problem(directory.string(), error.message());
-    if (entries.contains(directory / "Chart.yaml"))
-      return problem(directory.string(), "a Helm chart: helm template CHART | egress-lint -");
     for (const auto& entry : entries) {
       if (entry.filename().string().starts_with('.') || fs::is_symlink(entry, error)) continue;
+      if (is_chart(entry)) continue;  // without values there is nothing to lint
       if (fs::is_directory(entry, error)) {
         walk(entry, is_in_kustomization);
       } else if (!is_in_kustomization && is_yaml(entry)) {

@@ -94,6 +94,18 @@ def test_a_kustomization_that_cannot_be_rendered(tmp_path):
     assert ran.returncode == 2 and "neither kustomize, kubectl nor oc is installed" in ran.stderr
 
 
+def test_a_helm_chart_is_left_to_helm(tmp_path):
+    (tmp_path / "router.yaml").write_text(sound("redirect"))
+    chart = tmp_path / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: some\n")
+    (chart / "templates/router.yaml").write_text("kind: {{ .Values.kind }}\n")
+    ran = lint(chart)
+    assert ran.returncode == 2 and f"{chart}: a Helm chart: helm template" in ran.stderr
+    ran = lint(tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, CLEAN, "")
+
+
 def test_the_projects_own_manifests_pass():
     for each in (MANIFESTS, *[MANIFESTS / name for name in ("classic", "kubernetes", "multus", "openshift-sdn", "ovn-kubernetes",
                                                             "scaled", "second-router")]):
