@@ -69,6 +69,12 @@ std::optional<std::string> read_all(const fs::path& path) {
   return file ? read_all(file) : std::nullopt;
 }
 
+std::string one_line(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return escape(text);
+}
+
 // "manifests/*" that no shell has expanded; the argument itself where nothing matches.
 std::vector<std::string> expand(const std::string& argument) {
   std::error_code ignored;
@@ -113,6 +119,7 @@ class Reader {
     std::error_code ignored;
     const fs::path path(name);
     if (name == "-") {
+      if (!read_.insert(path).second) return;
       auto text = read_all(std::cin);
       if (!text) return problem("standard input", errno_to_text(errno));
       named_.push_back({"standard input", std::move(*text)});
@@ -136,6 +143,7 @@ class Reader {
 
   // `may_be_other`: the file may hold something else than objects of a cluster.
   void read_file(const fs::path& path, bool may_be_other) {
+    if (!read_.insert(resolved(path)).second) return;
     auto text = read_all(path);
     if (!text) return problem(path.string(), errno_to_text(errno));
     if (may_be_other && text->find("kind") == text->npos) return;
@@ -180,14 +188,16 @@ class Reader {
   }
 
   void render(const fs::path& directory, Deployment& into) {
+    if (!read_.insert(resolved(directory)).second) return;
     for (const auto& [program, verb] :
          {std::pair{"kustomize", "build"}, {"kubectl", "kustomize"}, {"oc", "kustomize"}}) {
       const auto output = run_command({program, verb, directory.string()});
       if (!output) continue;
       if (output->status == 0) {
-        into.push_back({directory.string(), output->text});
+        into.push_back({directory.string() + std::string(kRenderedSuffix), output->text});
       } else {
-        problem(directory.string(), std::string(program) + " cannot render it");
+        problem(directory.string(),
+                std::string(program) + " cannot render it: " + one_line(output->errors));
       }
       return;
     }
@@ -195,6 +205,7 @@ class Reader {
   }
 
   Inputs inputs_;
+  std::set<fs::path> read_;  // what the command line names twice is read once
   Deployment named_;
   std::set<fs::path> rendered_;  // directories whose kustomization the command line names
   std::vector<fs::path> found_;  // directories with a kustomization, below a named directory
