@@ -79,12 +79,6 @@ def start(each):
             del pod(each)["metadata"]["annotations"]
 
 
-def settings_of_all(each):
-    """The settings of the chart reach the main container too."""
-    for container in pod(each)["spec"].get("containers", []):
-        container.pop("envFrom", None)
-
-
 def order(each):
     """The order of lists of named values, which has no meaning in them, is the order of kustomize's patches."""
     for container in [*pod(each)["spec"].get("initContainers", []), *pod(each)["spec"].get("containers", [])]:
@@ -95,8 +89,8 @@ def order(each):
     pod(each)["spec"].get("volumes", []).sort(key=lambda value: value["name"])
 
 
-OF_CHART = (labels_of_helm, more_labels, start, settings_of_all, order)
-OF_KUSTOMIZE = (more_labels, settings_of_all, order)
+OF_CHART = (labels_of_helm, more_labels, start, order)
+OF_KUSTOMIZE = (more_labels, order)
 
 
 def comparable(text, differences):
