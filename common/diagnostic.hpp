@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,19 @@ class Diagnostics {
   std::size_t errors_ = 0;
   std::size_t warnings_ = 0;
 };
+
+// Runs `parse`. What it throws becomes an error about `object`, with an empty result: a fault in a
+// parser must not end a program that serves with an older configuration.
+template <class Parse>
+auto parse_contained(std::string_view object, Diagnostics& diagnostics, Parse parse)
+    -> decltype(parse()) {
+  try {
+    return parse();
+  } catch (const std::exception& failure) {
+    diagnostics.error(object, std::string("internal error while parsing: ") + failure.what());
+    return {};
+  }
+}
 
 // `found "tcpp", expected tcp, udp or sctp`, with `found` escaped and cut to a readable length.
 std::string found_expected(std::string_view found, std::string_view expected);

@@ -1,5 +1,6 @@
 #include "http-proxy/rules.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -30,6 +31,7 @@ class RuleParser {
     if (!any)
       diagnostics_.error(text_.name,
                          "holds no rule, expected at least one line, such as *.example.com or *");
+    warn_of_denying_all();
     return std::move(table_);
   }
 
@@ -107,18 +109,57 @@ class RuleParser {
   }
 
   void add(Rule rule) {
-    const auto [known, fresh] = lines_.emplace(match_text(rule), rule.line);
-    if (!fresh) {
-      const Field& field = line_->fields[0];
-      diagnostics_.warning(spot(field),
-                           "line " + std::to_string(known->second) + " decides this already");
+    if (const auto line = shadowing_line(rule); line != 0) {
+      diagnostics_.warning(spot(line_->fields[0]), "never applies: line " + std::to_string(line) +
+                                                       ", above it, matches the same and more");
     }
+    first_rules_.emplace(match_text(rule.match), rule);
     table_.rules.push_back(std::move(rule));
   }
 
-  static std::string match_text(Rule rule) {
-    rule.verdict = Verdict::allow;
-    return to_text(rule);
+  // The first line above that matches all that `rule` matches; 0: none. A wider prefix that allows
+  // shadows less: an allow rule below it may open a special-purpose address (find_restriction), and
+  // an IPv6 address that carries an IPv4 address is allowed only by a rule for that embedding.
+  std::size_t shadowing_line(const Rule& rule) const {
+    std::size_t first = 0;
+    const auto consider = [&](const decltype(Rule::match)& match) {
+      const auto found = first_rules_.find(match_text(match));
+      if (found == first_rules_.end()) return;
+      const auto& above = found->second;
+      const auto* wider = std::get_if<IpPrefix>(&match);
+      const bool is_certain = wider == nullptr || match == rule.match ||
+                              above.verdict == Verdict::deny ||
+                              (rule.verdict == Verdict::deny && wider->family() == Family::v4);
+      if (is_certain && (first == 0 || above.line < first)) first = above.line;
+    };
+    consider(rule.match);
+    if (const auto* pattern = std::get_if<NamePattern>(&rule.match)) {
+      for (std::string_view name = pattern->name;;) {
+        consider(NamePattern{std::string(name), NamePattern::Scope::subtree});
+        const auto dot = name.find('.');
+        if (dot == name.npos) break;
+        name.remove_prefix(dot + 1);
+      }
+    } else if (const auto* prefix = std::get_if<IpPrefix>(&rule.match); prefix != nullptr) {
+      for (auto length = prefix->length; length-- > 0;)
+        consider(IpPrefix{prefix->address, length}.network());
+    }
+    return first;
+  }
+
+  static std::string match_text(const decltype(Rule::match)& match) {
+    return to_text(Rule{0, Verdict::allow, match});
+  }
+
+  void warn_of_denying_all() {
+    const auto& rules = table_.rules;
+    const auto denies = [](const Rule& rule) { return rule.verdict == Verdict::deny; };
+    if (!diagnostics_.has_errors() && !rules.empty() &&
+        std::all_of(rules.begin(), rules.end(), denies)) {
+      diagnostics_.warning(text_.name,
+                           "holds deny rules only: all requests are denied; add what to allow, or "
+                           "a last line of * for everything else");
+    }
   }
 
   const NamedText& text_;
@@ -126,7 +167,7 @@ class RuleParser {
   const Line* line_ = nullptr;
   RuleTable table_;
   std::size_t everything_line_ = 0;
-  std::map<std::string, std::size_t> lines_;  // of the first rule that says the same
+  std::map<std::string, Rule> first_rules_;  // by match_text
 };
 
 }  // namespace

@@ -47,8 +47,8 @@ struct RuleTable {
 };
 
 // Reports every error to `diagnostics`; the table is whole only where that has none afterwards. A
-// table without a rule is an error. Warns of host bits in a prefix, and of a rule that stands there
-// already: the first decides.
+// table without a rule is an error. Warns of host bits in a prefix, of a rule that never applies
+// because one above it matches all that it matches, and of a table of deny rules only.
 RuleTable parse_rules(const NamedText& text, Diagnostics& diagnostics);
 
 std::string to_text(const Rule& rule);  // as a user writes it: "!*.example.com"

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "router-init/netns.hpp"
+
 namespace egress::router {
 namespace {
 
@@ -58,19 +60,20 @@ class Chooser {
 
   Result<void> choose_cluster() {
     std::string name = config_.cluster_interface;
-    if (name.empty() && find_link(facts_.links, "eth0") != nullptr && config_.interface != "eth0")
-      name = "eth0";
+    if (name.empty() && find_link(facts_.links, kClusterLink) != nullptr) name = kClusterLink;
     // After an earlier run the default route is ours, and the cluster's stands in its own table.
     if (name.empty()) name = link_of_default(facts_.routes, kClusterTable, config_.interface);
     if (name.empty()) name = link_of_default(facts_.routes, kMainTable, config_.interface);
     const bool there = !name.empty() && find_link(facts_.links, name) != nullptr;
     if (!there && assume_ == Assume::missing) {
-      if (name.empty()) name = "eth0";
+      if (name.empty()) name = kClusterLink;
       choice_.assumptions.push_back("the cluster interface is " + name + ", which is not here");
     } else if (!there) {
       return error(
-          "cluster interface " + (name.empty() ? "eth0" : name),
-          "there is none, the pod has: " + names_of(facts_.links),
+          name.empty() ? "cluster interface" : "cluster interface " + name,
+          (name.empty() ? "neither eth0 nor a default route exists in the pod, which has: "
+                        : "does not exist in the pod, which has: ") +
+              names_of(facts_.links),
           "set EGRESS_CLUSTER_INTERFACE to the interface by which the pod reaches the cluster");
     } else if (link_of_default(facts_.routes, kMainTable, config_.interface) != name &&
                link_of_default(facts_.routes, kClusterTable, config_.interface) != name) {
@@ -116,8 +119,8 @@ class Chooser {
                    "on OpenShift SDN annotate the pod with "
                    "pod.network.openshift.io/assign-macvlan: \"true\"; with "
                    "Multus attach a network and set EGRESS_INTERFACE (net1); on any other network "
-                   "run the init "
-                   "container privileged in a pod with hostPID: true");
+                   "run the init container privileged and " +
+                       std::string(kNodeNetnsHint));
     }
     auto parent = choose_parent(*facts_.node);
     if (!parent) return parent.error();

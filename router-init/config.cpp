@@ -235,12 +235,21 @@ class ConfigParser {
     if (config_.parent == "auto") config_.parent.clear();
     if (config_.interface == kTemporaryLink)
       error("EGRESS_INTERFACE", config_.interface, "a name that is not used during set-up");
-    if (!config_.cluster_interface.empty() && config_.cluster_interface == config_.interface) {
-      error("EGRESS_CLUSTER_INTERFACE", config_.cluster_interface,
-            "another interface than EGRESS_INTERFACE");
-    }
+    check_interfaces_differ();
     settings_.choice<MacvlanMode>("EGRESS_MACVLAN_MODE", kMacvlanModes, config_.macvlan_mode);
     if (const auto path = environment_.get("EGRESS_HOST_NETNS")) config_.host_netns = *path;
+  }
+
+  void check_interfaces_differ() {
+    if (!config_.cluster_interface.empty()) {
+      if (config_.cluster_interface == config_.interface)
+        error("EGRESS_CLUSTER_INTERFACE", config_.cluster_interface,
+              "another interface than EGRESS_INTERFACE");
+    } else if (config_.interface == kClusterLink) {
+      error("EGRESS_INTERFACE", config_.interface,
+            "another interface than the cluster interface, which is eth0 unless "
+            "EGRESS_CLUSTER_INTERFACE names another");
+    }
   }
 
   void parse_checks() {

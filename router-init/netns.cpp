@@ -65,11 +65,17 @@ Result<std::string> find_other_netns(std::span<const std::string> candidates) {
     reasons += (reasons.empty() ? "" : ", ") + reason;
   }
   return Error{ExitCode::facts, "the node's network namespace cannot be seen from here",
-               std::move(reasons), "run the pod with hostPID: true, or set EGRESS_HOST_NETNS"};
+               std::move(reasons), std::string(kNodeNetnsHint)};
 }
 
 Result<std::string> find_node_netns(const std::string& configured) {
-  if (!configured.empty()) return find_other_netns(std::span(&configured, 1));
+  if (!configured.empty()) {
+    auto found = find_other_netns(std::span(&configured, 1));
+    if (found) return found;
+    Error error = found.error();
+    error.cause.insert(0, "EGRESS_HOST_NETNS: ");
+    return error;
+  }
   const std::vector<std::string> candidates(std::begin(kNodeNetnsPaths), std::end(kNodeNetnsPaths));
   return find_other_netns(candidates);
 }

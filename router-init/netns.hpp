@@ -48,6 +48,11 @@ class NetnsVisit {
 // one with the node's /proc mounted.
 inline constexpr const char* kNodeNetnsPaths[] = {"/proc/1/ns/net", "/host/proc/1/ns/net"};
 
+// What an init container needs to see the node's namespace; docs/platforms.md has the manifests.
+inline constexpr std::string_view kNodeNetnsHint =
+    "mount the node's /proc read-only at /host/proc in the init container (or set hostPID: true in "
+    "the pod) and set EGRESS_HOST_NETNS=/host/proc/1/ns/net";
+
 // The first of `candidates` that is another namespace than our own, compared by device and inode.
 // The error says of each why it is not.
 Result<std::string> find_other_netns(std::span<const std::string> candidates);

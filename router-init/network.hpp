@@ -37,6 +37,9 @@ constexpr std::string_view to_text(MacvlanMode mode) {
 // (6.1) compare a new name with the links of the namespace that the request is sent in, the node's.
 inline constexpr std::string_view kTemporaryLink = "egress-new";
 
+// The cluster interface where EGRESS_CLUSTER_INTERFACE is not set and this one exists.
+inline constexpr std::string_view kClusterLink = "eth0";
+
 struct Link {
   int index = 0;
   std::string name;

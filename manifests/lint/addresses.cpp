@@ -75,6 +75,9 @@ void check_addresses(const std::vector<Workload>& workloads, const Manifests& ma
       const auto [holder, is_new] = holders.emplace(source, &workload);
       if (is_new || holder->second == &workload) continue;
       const Object& other = *holder->second->object;
+      if (other.title() == workload.object->title() &&
+          other.name_space == workload.object->name_space)
+        continue;  // one router, given twice: duplicate-object reports it
       const Place at = other.place();
       findings.add({Level::error, "address-in-two-workloads",
                     to_text(source) + " is also an address of " + other.title() + " (" +

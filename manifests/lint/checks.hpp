@@ -2,11 +2,15 @@
 // explains it.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "manifests/lint/workload.hpp"
 
 namespace egress::lint {
+
+// checks.cpp: whether a check of this id exists.
+bool is_check(std::string_view id);
 
 // objects.cpp: kinds, versions and names of objects, and objects by themselves.
 void check_objects(const Manifests& manifests, const std::vector<Workload>& workloads,
@@ -15,8 +19,8 @@ void check_objects(const Manifests& manifests, const std::vector<Workload>& work
 // fields.cpp: fields and values that Kubernetes drops or rejects, in one object.
 void check_fields(const Object& object, Findings& findings);
 
-// field_names.cpp: misspelled fields of pods and Services.
-void check_field_names(const Object& object, Findings& findings);
+// schema_check.cpp: misspelled fields, and values of another type than the field has.
+void check_schema(const Object& object, Findings& findings);
 
 // pod_shape.cpp: containers, modes, privileges and the interface of one pod.
 void check_pod_shape(const Workload& workload, Findings& findings);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,14 +38,23 @@ bool read_all(int descriptor, std::string& text) {
   }
 }
 
+std::string start_of(int file) {
+  std::string text(4096, '\0');
+  const auto count = ::pread(file, text.data(), text.size(), 0);
+  text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  return text;
+}
+
 }  // namespace
 
 std::optional<CommandOutput> run_command(std::vector<std::string> arguments) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::nullopt;
+  const int errors = ::memfd_create("stderr", MFD_CLOEXEC);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  if (errors >= 0) ::posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
   std::vector<char*> pointers;
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
@@ -62,8 +72,10 @@ std::optional<CommandOutput> run_command(std::vector<std::string> arguments) {
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     output->status = is_whole && WIFEXITED(status) ? WEXITSTATUS(status) : kStopped;
+    if (errors >= 0) output->errors = start_of(errors);
   }
   ::close(ends[0]);
+  if (errors >= 0) ::close(errors);
   return output;
 }
 

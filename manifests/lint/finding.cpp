@@ -153,8 +153,11 @@ std::string to_sarif(const std::vector<Finding>& findings) {
   std::set<std::string_view> ids;
   for (const auto& one : findings) {
     ids.insert(one.id);
-    Json location{{"artifactLocation", {{"uri", uri_of(one.place.text->name())}}}};
-    if (one.place.line > 0) {
+    std::string name = one.place.text->name();
+    const bool is_rendered = name.ends_with(kRenderedSuffix);
+    if (is_rendered) name.resize(name.size() - kRenderedSuffix.size());
+    Json location{{"artifactLocation", {{"uri", uri_of(name)}}}};
+    if (one.place.line > 0 && !is_rendered) {
       location["region"] = {{"startLine", one.place.line},
                             {"startColumn", characters_before(one.place) + 1}};
     }

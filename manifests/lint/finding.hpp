@@ -34,6 +34,10 @@ class Findings {
   std::vector<Finding> findings_;
 };
 
+// Follows the name of a kustomization's directory: lines are those of the rendered text, which no
+// file has.
+inline constexpr std::string_view kRenderedSuffix = " (rendered)";
+
 // text:  "FILE:LINE:COLUMN: error: MESSAGE [ID]", the line and a caret, for each.
 // json:  {"findings": [{"file", "line", "column", "level", "id", "object", "message"}], "errors",
 //        "warnings", "notes"}

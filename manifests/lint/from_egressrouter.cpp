@@ -1,6 +1,8 @@
 #include "manifests/lint/from_egressrouter.hpp"
 
 #include <algorithm>
+#include <array>
+#include <map>
 
 #include "common/escape.hpp"
 #include "manifests/lint/manifest.hpp"
@@ -17,6 +19,8 @@ struct Entry {
 
 struct Router {
   std::string name;
+  std::map<std::string, const Node*, std::less<>> places;  // of a setting's text
+  std::vector<const Node*> rules;                          // of each line of the table
   std::vector<std::pair<std::string, std::string>> settings;
   std::vector<Entry> entries;
   std::string fallback;
@@ -38,20 +42,31 @@ std::string lower(std::string_view text) {
 // https://docs.openshift.com: "Deploying an egress router pod in redirect mode".
 Router read(const Object& object) {
   const Node& spec = object["spec"];
-  Router router{object.name, {}, {}, std::string(spec["redirect"]["fallbackIP"].text())};
+  Router router;
+  router.name = object.name;
+  router.fallback = spec["redirect"]["fallbackIP"].text();
+  router.places["metadata.name"] = &object["metadata"]["name"];
+  router.places["spec.mode"] = &spec["mode"];
+  const auto set = [&](const char* variable, std::string value, const Node& node) {
+    router.settings.emplace_back(variable, std::move(value));
+    router.places[variable] = &node;
+  };
   if (!spec["addresses"].items.empty()) {
     const Node& address = *spec["addresses"].items.front();
-    router.settings.emplace_back("EGRESS_SOURCE", address["ip"].text());
-    router.settings.emplace_back("EGRESS_GATEWAY", address["gateway"].text());
+    set("EGRESS_SOURCE", std::string(address["ip"].text()), address["ip"]);
+    set("EGRESS_GATEWAY", std::string(address["gateway"].text()), address["gateway"]);
   }
-  if (const Node& master = spec["networkInterface"]["macvlan"]["master"])
-    router.settings.emplace_back("EGRESS_PARENT", master.text());
+  const Node& macvlan = spec["networkInterface"]["macvlan"];
+  if (macvlan["master"])
+    set("EGRESS_PARENT", std::string(macvlan["master"].text()), macvlan["master"]);
+  if (macvlan["mode"]) set("EGRESS_MACVLAN_MODE", lower(macvlan["mode"].text()), macvlan["mode"]);
   for (const Node* rule : spec["redirect"]["redirectRules"].items) {
     const std::string port((*rule)["port"].text());
     const Node& protocol = (*rule)["protocol"];
     std::string line = port + " " + lower(protocol ? protocol.text() : "TCP") + " " +
                        std::string((*rule)["destinationIP"].text());
     if (const Node& target = (*rule)["targetPort"]) line += " " + std::string(target.text());
+    router.rules.push_back(rule);
     router.entries.push_back(
         {std::move(line), port, protocol ? std::string(protocol.text()) : "TCP"});
   }
@@ -64,8 +79,27 @@ bool is_name(std::string_view name) {
   });
 }
 
+// Where the text of a diagnostic is in the EgressRouter.
+Place place_of(const Diagnostic& fault, const Router& router, const Object& object) {
+  const auto known = router.places.find(fault.object);
+  if (known != router.places.end() && *known->second) return known->second->place;
+  if (fault.object != "EGRESS_DESTINATION") return object.place();
+  if (fault.line >= 1 && fault.line <= router.rules.size()) {
+    const Node& rule = *router.rules[fault.line - 1];
+    // The field of the entry that the column is in: PORT PROTOCOL ADDRESS [REMOTE_PORT].
+    const auto& line = router.entries[fault.line - 1].line;
+    const auto before = line.substr(0, std::min(fault.column - 1, line.size()));
+    const auto fields = std::min<std::ptrdiff_t>(std::count(before.begin(), before.end(), ' '), 3);
+    constexpr std::array kFields{"port", "protocol", "destinationIP", "targetPort"};
+    const Node& field = rule[kFields[static_cast<std::size_t>(fields)]];
+    return field ? field.place : rule.place;
+  }
+  const Node& fallback = object["spec"]["redirect"]["fallbackIP"];
+  return fallback ? fallback.place : object.place();
+}
+
 // What egress-router itself finds wrong with the settings and the table.
-std::string faults_of(const Router& router, const Object& object) {
+std::vector<Finding> faults_of(const Router& router, const Object& object) {
   std::map<std::string, std::string, std::less<>> variables(router.settings.begin(),
                                                             router.settings.end());
   variables["EGRESS_ROUTER_MODE"] = "init";
@@ -75,7 +109,14 @@ std::string faults_of(const Router& router, const Object& object) {
     judgement.diagnostics.error("metadata.name", "expected a lower-case name");
   if (const auto mode = object["spec"]["mode"].text(); mode != "Redirect")
     judgement.diagnostics.error("spec.mode", found_expected(mode, "Redirect"));
-  return judgement.diagnostics.to_text(Severity::error);
+  std::vector<Finding> faults;
+  for (const auto& one : judgement.diagnostics.kept()) {
+    if (one.severity == Severity::error) {
+      faults.push_back({Level::error, "configuration", escape(one.object) + ": " + one.message,
+                        place_of(one, router, object), object.title()});
+    }
+  }
+  return faults;
 }
 
 std::string to_kustomization(const Router& router) {
@@ -149,10 +190,13 @@ Conversion from_egressrouter(std::vector<Deployment> deployments) {
     is_any = true;
     const auto router = read(object);
     const auto faults = faults_of(router, object);
-    conversion.errors += faults.empty() ? "" : object.title() + ":\n" + faults;
+    for (const auto& one : faults) findings.add(one);
     if (faults.empty())
       conversion.text += (conversion.text.empty() ? "" : "---\n") + to_kustomization(router);
   }
+  auto errors = findings.sorted();
+  std::erase_if(errors, [](const Finding& one) { return one.level != Level::error; });
+  if (!errors.empty()) conversion.errors = format_findings(errors, Format::text);
   if (!is_any) conversion.errors += "no EgressRouter in the given files\n";
   return conversion;
 }

@@ -41,6 +41,11 @@ bool is_kustomization(const fs::path& file) {
                      [&](const char* name) { return file.filename() == name; });
 }
 
+bool is_chart(const fs::path& directory) {
+  std::error_code ignored;
+  return fs::is_regular_file(directory / "Chart.yaml", ignored);
+}
+
 fs::path directory_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
@@ -62,6 +67,12 @@ std::optional<std::string> read_all(std::istream& stream) {
 std::optional<std::string> read_all(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return file ? read_all(file) : std::nullopt;
+}
+
+std::string one_line(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return escape(text);
 }
 
 // "manifests/*" that no shell has expanded; the argument itself where nothing matches.
@@ -108,10 +119,14 @@ class Reader {
     std::error_code ignored;
     const fs::path path(name);
     if (name == "-") {
+      if (!read_.insert(path).second) return;
       auto text = read_all(std::cin);
       if (!text) return problem("standard input", errno_to_text(errno));
       named_.push_back({"standard input", std::move(*text)});
     } else if (fs::is_directory(path, ignored)) {
+      if (is_chart(path))
+        return problem(name,
+                       "a Helm chart: helm template RELEASE CHART --values=FILE | egress-lint -");
       if (kustomization_of(path)) {
         render(path, named_);
       } else {
@@ -128,6 +143,7 @@ class Reader {
 
   // `may_be_other`: the file may hold something else than objects of a cluster.
   void read_file(const fs::path& path, bool may_be_other) {
+    if (!read_.insert(resolved(path)).second) return;
     auto text = read_all(path);
     if (!text) return problem(path.string(), errno_to_text(errno));
     if (may_be_other && text->find("kind") == text->npos) return;
@@ -146,10 +162,9 @@ class Reader {
     for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
       entries.insert(at->path());
     if (error) return problem(directory.string(), error.message());
-    if (entries.contains(directory / "Chart.yaml"))
-      return problem(directory.string(), "a Helm chart: helm template CHART | egress-lint -");
     for (const auto& entry : entries) {
       if (entry.filename().string().starts_with('.') || fs::is_symlink(entry, error)) continue;
+      if (is_chart(entry)) continue;  // without values there is nothing to lint
       if (fs::is_directory(entry, error)) {
         walk(entry, is_in_kustomization);
       } else if (!is_in_kustomization && is_yaml(entry)) {
@@ -173,14 +188,16 @@ class Reader {
   }
 
   void render(const fs::path& directory, Deployment& into) {
+    if (!read_.insert(resolved(directory)).second) return;
     for (const auto& [program, verb] :
          {std::pair{"kustomize", "build"}, {"kubectl", "kustomize"}, {"oc", "kustomize"}}) {
       const auto output = run_command({program, verb, directory.string()});
       if (!output) continue;
       if (output->status == 0) {
-        into.push_back({directory.string(), output->text});
+        into.push_back({directory.string() + std::string(kRenderedSuffix), output->text});
       } else {
-        problem(directory.string(), std::string(program) + " cannot render it");
+        problem(directory.string(),
+                std::string(program) + " cannot render it: " + one_line(output->errors));
       }
       return;
     }
@@ -188,6 +205,7 @@ class Reader {
   }
 
   Inputs inputs_;
+  std::set<fs::path> read_;  // what the command line names twice is read once
   Deployment named_;
   std::set<fs::path> rendered_;  // directories whose kustomization the command line names
   std::vector<fs::path> found_;  // directories with a kustomization, below a named directory

@@ -60,13 +60,15 @@ Report lint(std::vector<Deployment> deployments, const Options& options) {
   for (std::size_t at = 0; at < deployments.size(); ++at) {
     if (lint_deployment(std::move(deployments[at]), manifests[at], findings)) is_any_egress = true;
   }
-  const auto first = std::find_if(manifests.begin(), manifests.end(),
-                                  [](const Manifests& one) { return !one.texts().empty(); });
+  const auto first = std::find_if(manifests.begin(), manifests.end(), [](const Manifests& one) {
+    return std::any_of(one.objects().begin(), one.objects().end(),
+                       [](const Object& object) { return !object.kind.empty(); });
+  });
   if (first != manifests.end() && !is_any_egress && !has_errors(findings)) {
     findings.push_back({Level::error,
                         "nothing-to-lint",
                         "no egress router in the given files",
-                        {first->texts().front().get()},
+                        {first->objects().front().root->place.text},
                         ""});
   }
   if (options.is_strict) {
@@ -74,7 +76,8 @@ Report lint(std::vector<Deployment> deployments, const Options& options) {
       if (one.level == Level::warning) one.level = Level::error;
     }
   }
-  return {format_findings(findings, options.format), has_errors(findings)};
+  return {format_findings(findings, options.format), has_errors(findings),
+          first != manifests.end()};
 }
 
 }  // namespace egress::lint

@@ -18,6 +18,7 @@ struct Options {
 struct Report {
   std::string text;  // in the format of the options
   bool has_errors = false;
+  bool has_objects = false;  // any object of a cluster, an egress router or not
 };
 
 Report lint(std::vector<Deployment> deployments, const Options& options);

@@ -1,10 +1,12 @@
 // egress-lint: reads its command line, lints files, prints the report.
+#include <algorithm>
 #include <iostream>
 #include <optional>
 
 #include "common/command_line.hpp"
 #include "common/escape.hpp"
 #include "common/exit_code.hpp"
+#include "common/termination_log.hpp"
 #include "common/variable.hpp"
 #include "manifests/lint/fix.hpp"
 #include "manifests/lint/from_egressrouter.hpp"
@@ -26,6 +28,8 @@ struct Arguments {
   Options options;
 };
 
+void complain(const std::string& problem) { std::cerr << kProgram << ": " << problem << "\n"; }
+
 std::optional<int> parse_command_line(int argc, char** argv, Arguments& arguments) {
   CLI::App app("Finds errors in an egress router's manifests before they reach a cluster.",
                std::string(kProgram));
@@ -43,13 +47,16 @@ std::optional<int> parse_command_line(int argc, char** argv, Arguments& argument
   app.add_flag("--from-egressrouter", arguments.converts,
                "Print the equivalent of OpenShift's EgressRouter objects in the files");
   if (const auto code = egress::parse_command_line(app, wrap(kFooter, 0), argc, argv)) return code;
+  const auto& files = arguments.files;
+  if (arguments.fixes && std::find(files.begin(), files.end(), "-") != files.end()) {
+    complain("--fix writes files: standard input (-) cannot be fixed");
+    return static_cast<int>(ExitCode::usage);
+  }
   arguments.options.format = format == "json"    ? Format::json
                              : format == "sarif" ? Format::sarif
                                                  : Format::text;
   return std::nullopt;
 }
-
-void complain(const std::string& problem) { std::cerr << kProgram << ": " << problem << "\n"; }
 
 // False where a file cannot be written.
 bool fix(std::vector<Deployment>& deployments) {
@@ -86,12 +93,12 @@ ExitCode run(const Arguments& arguments) {
   bool is_complete = inputs.problems.empty();
   if (arguments.converts) return convert(std::move(inputs.deployments), is_complete);
   if (arguments.fixes && !fix(inputs.deployments)) is_complete = false;
-  bool is_empty = true;
-  for (const auto& one : inputs.deployments) is_empty = is_empty && one.empty();
-  if (is_empty && is_complete) complain("nothing to lint: no manifest in what was given");
   const auto report = lint(std::move(inputs.deployments), arguments.options);
+  if (!report.has_objects && !report.has_errors && is_complete)
+    complain("nothing to lint: no object of a cluster in the given files");
   std::cout << report.text;
-  if (is_empty || !is_complete) return ExitCode::usage;
+  if (!is_complete) return ExitCode::usage;
+  if (!report.has_objects && !report.has_errors) return ExitCode::usage;
   return report.has_errors ? ExitCode::configuration : ExitCode::ok;
 }
 
@@ -101,5 +108,5 @@ ExitCode run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   egress::lint::Arguments arguments;
   if (const auto code = egress::lint::parse_command_line(argc, argv, arguments)) return *code;
-  return static_cast<int>(egress::lint::run(arguments));
+  return egress::run_to_exit(egress::lint::kProgram, [&] { return egress::lint::run(arguments); });
 }

@@ -36,6 +36,52 @@ void report_look_alikes(const SourceText& text, Findings& findings) {
           std::to_string(lines_with_spaces.size()) + " lines, of which this is the first");
 }
 
+// The bytes of one character of UTF-8 (RFC 3629) at the start of `text`; 0: there is none.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  const std::size_t length = byte(0) < 0x80U   ? 1
+                             : byte(0) < 0xc2U ? 0
+                             : byte(0) < 0xe0U ? 2
+                             : byte(0) < 0xf0U ? 3
+                             : byte(0) < 0xf5U ? 4
+                                               : 0;
+  if (length > text.size()) return 0;
+  for (std::size_t at = 1; at < length; ++at) {
+    if ((byte(at) & 0xc0U) != 0x80U) return 0;
+  }
+  return length;
+}
+
+// Of the first byte that is no UTF-8; npos: there is none.
+std::size_t invalid_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto length = utf8_length(text.substr(at));
+    if (length == 0) return at;
+    at += length;
+  }
+  return std::string_view::npos;
+}
+
+// "Latin-1 (...): iconv -f ..." of a text that is no UTF-8; else empty. By its zero bytes UTF-16
+// is recognized without a byte order mark too.
+std::string foreign_encoding(std::string_view text) {
+  const bool is_little = text.starts_with("\xff\xfe") || (text.size() > 1 && text[1] == '\0');
+  const bool is_big = text.starts_with("\xfe\xff") || (text.size() > 1 && text[0] == '\0');
+  if (is_little || is_big)
+    return std::string("UTF-16 (") + (is_little ? "little" : "big") + " endian): iconv -f UTF-16" +
+           (is_little ? "LE" : "BE");
+  if (invalid_utf8(text) == text.npos) return {};
+  return "probably Latin-1 (ISO 8859-1) or Windows-1252: iconv -f WINDOWS-1252";
+}
+
+Place first_invalid(const SourceText& source) {
+  for (std::size_t line = 1; line <= source.lines(); ++line) {
+    const auto at = invalid_utf8(source.line(line));
+    if (at != std::string_view::npos) return {&source, line, at + 1};
+  }
+  return {&source};
+}
+
 }  // namespace
 
 std::string Object::title() const { return escape(kind) + "/" + escape(name); }
@@ -45,14 +91,20 @@ Place Object::place() const {
   return named ? named.place : root->place;
 }
 
-bool Object::ignores(std::string_view id) const {
-  auto list = annotation((*this)["metadata"], "egress-router/lint-ignore");
+std::vector<std::string_view> Object::ignored() const {
+  auto list = annotation((*this)["metadata"], kIgnore);
+  std::vector<std::string_view> ids;
   while (!list.empty()) {
-    const auto end = std::min(list.find_first_of(", "), list.size());
-    if (list.substr(0, end) == id) return true;
+    const auto end = std::min(list.find_first_of(", \n"), list.size());
+    if (end > 0) ids.push_back(list.substr(0, end));
     list.remove_prefix(std::min(end + 1, list.size()));
   }
-  return false;
+  return ids;
+}
+
+bool Object::ignores(std::string_view id) const {
+  const auto ids = ignored();
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
 bool Object::shares_namespace_with(const Object& other) const {
@@ -61,7 +113,8 @@ bool Object::shares_namespace_with(const Object& other) const {
 
 void Manifests::read(std::string name, std::string text, Findings& findings) {
   const bool too_large = text.size() > kMostBytes;
-  if (too_large) text.clear();
+  const auto encoding = too_large ? std::string() : foreign_encoding(text);
+  if (too_large || encoding.starts_with("UTF-16")) text.clear();
   texts_.push_back(std::make_unique<SourceText>(std::move(name), std::move(text)));
   const SourceText& source = *texts_.back();
   if (too_large) {
@@ -71,6 +124,11 @@ void Manifests::read(std::string name, std::string text, Findings& findings) {
                   {&source},
                   ""});
     return;
+  }
+  if (!encoding.empty()) {
+    findings.add({Level::error, "encoding", "not UTF-8 but " + encoding + " -t UTF-8 FILE",
+                  first_invalid(source), ""});
+    if (source.lines() == 0) return;
   }
   report_look_alikes(source, findings);
   documents_.push_back(std::make_unique<Documents>(source, findings));

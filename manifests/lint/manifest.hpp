@@ -10,6 +10,8 @@
 
 namespace egress::lint {
 
+inline constexpr std::string_view kIgnore = "egress-router/lint-ignore";
+
 struct Object {
   const Node* root = nullptr;
   const Node* template_parameters = nullptr;  // of OpenShift's Template that holds it
@@ -21,7 +23,8 @@ struct Object {
   std::string title() const;  // "Deployment/egress-router", safe to print
   // Of the object's name, or of the object.
   Place place() const;
-  // Whether the annotation egress-router/lint-ignore names the check.
+  // The checks that the annotation egress-router/lint-ignore names.
+  std::vector<std::string_view> ignored() const;
   bool ignores(std::string_view id) const;
   bool shares_namespace_with(const Object& other) const;
 };

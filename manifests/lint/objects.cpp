@@ -4,8 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "common/edit_distance.hpp"
 #include "common/escape.hpp"
 #include "manifests/lint/checks.hpp"
+#include "manifests/lint/schema.hpp"
 
 namespace egress::lint {
 namespace {
@@ -59,6 +61,7 @@ class ObjectChecker {
     std::map<std::tuple<std::string, std::string, std::string>, const Object*> known;
     for (const auto& object : manifests_.objects()) {
       version(object);
+      ignored_checks(object);
       if (object.kind == "NetworkAttachmentDefinition") network(object);
       if (object.kind == "EgressRouter") {
         say(Level::note, "openshift-egress-router", object, object.place(),
@@ -68,8 +71,16 @@ class ObjectChecker {
       if (object.name.empty()) continue;
       const auto [first, is_new] =
           known.emplace(std::tuple(object.kind, object.name_space, object.name), &object);
-      if (is_new || same(*first->second->root, *object.root)) continue;
+      if (is_new) continue;
       const Place there = first->second->place();
+      if (same(*first->second->root, *object.root)) {
+        if (pod_of(object) == nullptr || there.text == object.place().text) continue;
+        say(Level::warning, "duplicate-object", object, object.place(),
+            "the same object as at " + escape(there.text->name()) + ":" +
+                std::to_string(there.line) +
+                ": a copy whose name (namePrefix) was not edited? Both are one router");
+        continue;
+      }
       say(Level::error, "duplicate-object", object, object.place(),
           "another object of this kind and name is at " + escape(there.text->name()) + ":" +
               std::to_string(there.line) + ": only one of them takes effect");
@@ -87,13 +98,35 @@ class ObjectChecker {
     const auto* const expected =
         std::find_if(kVersions.begin(), kVersions.end(),
                      [&](const Version& one) { return one.kind == object.kind; });
-    if (expected == kVersions.end() || given.text() == expected->version) return;
-    // The form of OpenShift 3 for its own kinds, which clusters still accept.
-    if (given.text() == "v1" && expected->version.find("openshift.io") != std::string_view::npos)
-      return;
+    if (expected == kVersions.end()) return misspelled_kind(object);
+    if (given.text() == expected->version) return;
+    if (given.text() == "v1" && expected->version.find("openshift.io") != std::string_view::npos) {
+      return say(Level::warning, "api-version", object, given.place,
+                 "v1 for " + std::string(expected->kind) +
+                     " is the form of OpenShift 3, which newer clusters reject: write " +
+                     std::string(expected->version));
+    }
     say(Level::error, "api-version", object, given ? given.place : object.place(),
         "found \"" + escape(given.text()) + "\" for " + std::string(expected->kind) +
             ", expected " + std::string(expected->version));
+  }
+
+  void ignored_checks(const Object& object) {
+    for (const auto id : object.ignored()) {
+      if (is_check(id)) continue;
+      say(Level::warning, "lint-ignore", object, object["metadata"]["annotations"][kIgnore].place,
+          "no check is named \"" + escape(id) + "\": docs/linter.md lists them");
+    }
+  }
+
+  void misspelled_kind(const Object& object) {
+    for (const auto& known : kVersions) {
+      const std::size_t slips = known.kind.size() > 6 ? 2 : 1;
+      if (edit_distance(known.kind, object.kind) > slips) continue;
+      return say(Level::error, "unknown-kind", object, object["kind"].place,
+                 "found kind \"" + escape(object.kind) + "\"; did you mean " +
+                     std::string(known.kind) + "?");
+    }
   }
 
   // https://www.cni.dev/plugins/current/main/macvlan/
@@ -121,6 +154,12 @@ class ObjectChecker {
       fault(Level::error, "spec.config names no plugin: \"type\": \"macvlan\"");
     }
     if (type != "macvlan") return;
+    for (const auto& member : config.items()) {
+      const auto meant = resembling_field("MacvlanPlugin", member.key());
+      if (meant.empty()) continue;
+      fault(Level::error, "macvlan has no field \"" + escape(member.key()) + "\"; did you mean \"" +
+                              std::string(meant) + "\"?");
+    }
     const auto mode = field("mode");
     constexpr std::array<std::string_view, 5> kModes{"", "bridge", "private", "vepa", "passthru"};
     if (std::find(kModes.begin(), kModes.end(), mode) == kModes.end()) {
@@ -167,7 +206,7 @@ void check_objects(const Manifests& manifests, const std::vector<Workload>& work
   ObjectChecker(manifests, findings).check();
   for (const auto& object : manifests.objects()) {
     check_fields(object, findings);
-    check_field_names(object, findings);
+    check_schema(object, findings);
   }
   check_pod_security(manifests, workloads, findings);
 }

@@ -120,6 +120,18 @@ class PermissionChecker {
     });
   }
 
+  std::string missing_role(const Object& binding) const {
+    const auto kind = binding["roleRef"]["kind"].text();
+    const auto name = binding["roleRef"]["name"].text();
+    for (const auto& role : manifests_.objects()) {
+      if (role.kind == kind && role.name == name)
+        return role.title() + " is in namespace \"" + escape(role.name_space) +
+               "\", and the RoleBinding in \"" + escape(binding.name_space) +
+               "\": a Role applies in its own namespace only";
+    }
+    return "no given file has " + escape(kind) + " \"" + escape(name) + "\"";
+  }
+
   // Says which link of ServiceAccount, RoleBinding, Role and SCC is missing.
   void role_for(const Object& scc) {
     if (may_use(scc)) return;
@@ -135,8 +147,7 @@ class PermissionChecker {
       } else if (!is_in_reach(binding)) {
         fault = "a RoleBinding of another namespace than " + workload_.object->title();
       } else if (role == nullptr) {
-        fault = "no given file has " + escape(binding["roleRef"]["kind"].text()) + " \"" +
-                escape(name.text()) + "\"";
+        fault = missing_role(binding);
       } else {
         fault = role->title() + " does not allow to use SecurityContextConstraints \"" +
                 escape(scc.name) + "\"";

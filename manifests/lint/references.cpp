@@ -28,7 +28,8 @@ constexpr std::array kRules{
     Rule{"Secret", "missing-secret", Level::note, "so its content is not checked"},
     Rule{"ServiceAccount", "missing-service-account", Level::note, "without it no pod is created"},
     Rule{"PriorityClass", "missing-priority-class", Level::note, "without it no pod is created"},
-    Rule{"SecurityContextConstraints", "missing-scc", Level::note, "without it no pod is created"},
+    Rule{"SecurityContextConstraints", "missing-scc", Level::note,
+         "on OpenShift no pod is created without it; other clusters ignore the annotation"},
     Rule{"NetworkAttachmentDefinition", "unknown-network", Level::note,
          "without it the pod does not start"},
     Rule{"Service", "missing-service", Level::note, "so the replicas have no names of their own"}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 
 #include "common/escape.hpp"
 #include "manifests/lint/variables.hpp"
@@ -62,7 +63,18 @@ void judge_container(Container& container, const Workload& workload, const Manif
                           replica == 0 ? &findings : nullptr);
     container.program = program_of(container);
     if (!container.program) return;
-    auto judgement = judge(*container.program, environment, workload.pod_name(replica));
+    Judgement judgement;
+    try {
+      judgement = judge(*container.program, environment, workload.pod_name(replica));
+    } catch (const std::exception& bug) {
+      // A bug of the program's parser; the rest of the manifests is still linted.
+      findings.add({Level::error, "configuration",
+                    std::string(name_of(*container.program)) +
+                        " fails on this configuration with an internal error (" +
+                        escape(bug.what()) + "): please report it",
+                    container.place(), workload.object->title()});
+      return;
+    }
     container.has_errors = container.has_errors || judgement.diagnostics.has_errors();
     report(judgement.diagnostics, container, *workload.object, findings);
     if (replica == 0) {

@@ -153,9 +153,10 @@ class Proxy final : public net::Service {
 
   void read_table_again() {
     Diagnostics diagnostics;
-    auto table =
-        read_table(Environment({{"EGRESS_DNS_PROXY_DESTINATION_FILE", config_.table_path}}),
-                   config_.admin, upstreams_->own_addresses(), diagnostics);
+    auto table = parse_contained(config_.table_path, diagnostics, [&] {
+      return read_table(Environment({{"EGRESS_DNS_PROXY_DESTINATION_FILE", config_.table_path}}),
+                        config_.admin, upstreams_->own_addresses(), diagnostics);
+    });
     if (diagnostics.has_errors()) return reject(diagnostics.to_text(Severity::error));
     const auto applied = apply(std::move(table));
     if (!applied) return reject(to_text(applied.error()) + "\n");

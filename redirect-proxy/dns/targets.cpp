@@ -86,7 +86,8 @@ class TableParser {
                                " ports, as many as " + to_text(*local) + " holds"));
       return;
     }
-    if (!local || !remote || !has_hosts || !claim(fields[0], target.protocol, *local)) return;
+    const bool is_usable = local && remote && has_hosts && target.protocol != Protocol::sctp;
+    if (!is_usable || !claim(fields[0], target.protocol, *local)) return;
     target.local = *local;
     target.remote = *remote;
     table_.targets.push_back(std::move(target));

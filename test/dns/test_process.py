@@ -79,7 +79,7 @@ def test_a_table_that_cannot_be_served_whole_is_rejected_whole(lab, names, table
         other.listen()
         other_udp.bind(("0.0.0.0", 7001))
         before = listening_ports()
-        for line in ("9180 www.example.com 80", "7000 www.example.com 80", "7001 udp www.example.com"):
+        for line in ("9180 www.example.com 80", "7000 www.example.com 80", "7001 udp www.example.com", "7002 sctp www.example.com"):
             table_file.write_text(f"80 other.example.com\n82 other.example.com 80\n{line}\n")
             wait_for(lambda: proxy.metric("table_refused") == 1, f"the table with {line!r} to be rejected", 15)
             assert listening_ports() == before
@@ -92,7 +92,7 @@ def test_a_table_that_cannot_be_served_whole_is_rejected_whole(lab, names, table
         for _ in range(60):
             assert get("/livez")[0] == 200
         said = proxy.stop()[1]
-        for port in ("9180", "7000", "7001"):
+        for port in ("9180", "7000", "7001", f"{table_file}:3:6: error: found \"sctp\""):
             assert port in said
         assert said.count("Address already in use") == 2
 

@@ -46,7 +46,8 @@ def test_the_equivalent_manifests(tmp_path):
     assert objects["ConfigMap", "billing-egress-redirect-table"]["data"] == {
         "destination": "80 tcp 203.0.113.25\n8080 tcp 203.0.113.26 80\n53 udp 203.0.113.53\n"}
     (settings,) = [each["data"] for (kind, name), each in objects.items() if kind == "ConfigMap" and "-settings-" in name]
-    assert settings == {"EGRESS_SOURCE": "192.168.12.99/24", "EGRESS_GATEWAY": "192.168.12.1", "EGRESS_PARENT": "eth1"}
+    assert settings == {"EGRESS_SOURCE": "192.168.12.99/24", "EGRESS_GATEWAY": "192.168.12.1", "EGRESS_PARENT": "eth1",
+                        "EGRESS_MACVLAN_MODE": "bridge"}
     ports = [(each["protocol"], each["port"]) for each in objects["Service", "billing-egress-redirect"]["spec"]["ports"]]
     assert ports == [("TCP", 80), ("TCP", 8080), ("UDP", 53)]
 
@@ -68,6 +69,19 @@ def test_a_fallback_is_the_default_destination(tmp_path):
 def test_what_cannot_work_is_an_error(there, instead, message):
     ran = converted(ROUTER.replace(there, instead))
     assert ran.returncode == 3 and ran.stdout == "" and message in ran.stderr
+
+
+@pytest.mark.parametrize("there, instead, place", [
+    ("203.0.113.26", "203.0.113.256", "11:24"),
+    ("targetPort: 80", "targetPort: 80000", "11:77"),
+    ("protocol: UDP", "protocol: ICMP", "12:58"),
+    ("192.168.12.99/24", "192.168.12.999/24", "6:21"),
+    ("mode: Bridge", "mode: Bridged", "5:40"),
+    ("mode: Redirect", "mode: HTTP", "7:9"),
+])
+def test_an_error_has_its_place(there, instead, place):
+    ran = converted(ROUTER.replace(there, instead))
+    assert ran.returncode == 3 and ran.stderr.startswith(f"standard input:{place}: error: "), ran.stderr
 
 
 def test_the_linter_knows_it(tmp_path):

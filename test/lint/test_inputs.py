@@ -49,7 +49,8 @@ def test_a_glob_that_no_shell_expanded(tree):
 
 def test_what_is_no_manifest_is_left_out_of_many(tree):
     assert lint(tree / "router.yaml", tree / "README.md").stdout == CLEAN
-    assert lint(tree / "README.md").returncode == 3  # named alone, it is read
+    alone = lint(tree / "README.md")  # named alone, it is read
+    assert alone.returncode == 2 and "nothing to lint" in alone.stderr
 
 
 @pytest.mark.parametrize("empty", ["", "readme"])
@@ -74,7 +75,7 @@ def test_a_kustomization_is_rendered(tmp_path):
     table = overlay / "destination"
     table.write_text(table.read_text().replace("5432 tcp", "54321234 tcp"))
     ran = lint(overlay)
-    assert ran.returncode == 3 and '"54321234"' in ran.stdout and f"{overlay}:" in ran.stdout
+    assert ran.returncode == 3 and '"54321234"' in ran.stdout and f"{overlay} (rendered):" in ran.stdout
 
 
 def test_kustomizations_below_a_directory_are_deployments_of_their_own(tmp_path):
@@ -83,15 +84,28 @@ def test_kustomizations_below_a_directory_are_deployments_of_their_own(tmp_path)
     ran = lint(tmp_path)
     assert ran.returncode == 0 and " 0 warnings" in ran.stdout
     both = lint(tmp_path / "ovn-kubernetes/redirect", tmp_path / "kubernetes/redirect")
-    assert both.returncode == 3 and "address-in-two-workloads" in both.stdout
+    assert both.returncode == 3 and "duplicate-object" in both.stdout
 
 
 def test_a_kustomization_that_cannot_be_rendered(tmp_path):
     (tmp_path / "kustomization.yaml").write_text("resources: [missing.yaml]\n")
     ran = lint(tmp_path)
-    assert ran.returncode == 2 and "cannot render it" in ran.stderr
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert "cannot render it: " in ran.stderr and "missing.yaml" in ran.stderr
     ran = subprocess.run([LINT, tmp_path], capture_output=True, text=True, env={"PATH": str(tmp_path)})
     assert ran.returncode == 2 and "neither kustomize, kubectl nor oc is installed" in ran.stderr
+
+
+def test_a_helm_chart_is_left_to_helm(tmp_path):
+    (tmp_path / "router.yaml").write_text(sound("redirect"))
+    chart = tmp_path / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: some\n")
+    (chart / "templates/router.yaml").write_text("kind: {{ .Values.kind }}\n")
+    ran = lint(chart)
+    assert ran.returncode == 2 and f"{chart}: a Helm chart: helm template" in ran.stderr
+    ran = lint(tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, CLEAN, "")
 
 
 def test_the_projects_own_manifests_pass():
@@ -141,7 +155,62 @@ def test_fix_replaces_typographic_characters_and_nothing_else(tmp_path):
     assert lint("--fix", path).stderr == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["--format=xml", "redirect.yaml"], ["--check"], ["--lint", "redirect.yaml"]])
+def test_what_is_named_twice_is_read_once(tmp_path):
+    path = tmp_path / "router.yaml"
+    path.write_text(sound("redirect"))
+    assert lint(path, path, tmp_path, f"{tmp_path}/*.yaml").stdout == CLEAN
+    overlay = copied(tmp_path / "copy", "ovn-kubernetes") / "ovn-kubernetes/redirect"
+    assert lint(overlay, overlay).stdout == lint(overlay).stdout
+
+
+def test_a_copy_that_was_not_edited(tmp_path):
+    """Of second-router, or of a file: one finding names the other place, and no address is contested."""
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(sound("redirect"))
+    ran = lint(tmp_path)
+    assert ran.returncode == 0 and ran.stdout.count("[duplicate-object]") == 1 and "1 warning" in ran.stdout
+    assert f"the same object as at {tmp_path}/a.yaml:" in ran.stdout and "namePrefix" in ran.stdout
+
+
+@pytest.mark.parametrize("text", ["", "\n---\n", "# nothing\n", "bad bad\n", "- a\n", "name: x\n"])
+def test_a_file_without_an_object_is_no_manifest(tmp_path, text):
+    path = tmp_path / "some.yaml"
+    path.write_text(text)
+    for ran in (lint(path), lint("-", text=text)):
+        assert ran.returncode == 2 and "nothing to lint" in ran.stderr
+    ran = lint("bad", "bad")
+    assert ran.returncode == 2 and ran.stderr == "egress-lint: bad: ENOENT (No such file or directory)\n"
+
+
+@pytest.mark.parametrize("encoding, name", [("utf-16", "UTF-16 (little endian)"), ("utf-16-le", "UTF-16 (little endian)"),
+                                            ("utf-16-be", "UTF-16 (big endian)"), ("latin-1", "Latin-1")])
+def test_an_encoding_is_named(tmp_path, encoding, name):
+    path = tmp_path / "router.yaml"
+    path.write_bytes(("# J\u00fcrgen's router\n" + sound("redirect").encode("ascii", "ignore").decode()).encode(encoding))
+    ran = lint("--format=json", path)
+    (finding,) = json.loads(ran.stdout)["findings"]
+    assert ran.returncode == 3 and finding["id"] == "encoding"
+    assert name in finding["message"] and "iconv -f" in finding["message"]
+    assert finding["line"] == (1 if encoding == "latin-1" else 0)
+
+
+def test_no_exception_ends_the_linter(tmp_path):
+    """SCTP in a DNS proxy's table ended the linter with std::out_of_range."""
+    text = sound("scaled").replace("5432 db.example.com", "80 sctp a.com")
+    path = tmp_path / "dns.yaml"
+    path.write_text(text)
+    ran = lint(path, "redirect.yaml")
+    assert ran.returncode == 3 and "[configuration]" in ran.stdout
+
+
+def test_sarif_of_a_rendered_text_has_no_line(tmp_path):
+    overlay = copied(tmp_path, "ovn-kubernetes") / "ovn-kubernetes/dns-proxy"
+    for each in json.loads(lint("--format=sarif", overlay).stdout)["runs"][0]["results"]:
+        place = each["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"].endswith("/dns-proxy") and "region" not in place
+
+
+@pytest.mark.parametrize("arguments", [["--fix", "-"], [], ["--format=xml", "redirect.yaml"], ["--check"], ["--lint", "redirect.yaml"]])
 def test_usage(arguments):
     ran = lint(*arguments)
     assert ran.returncode == 2 and ran.stdout == "" and ran.stderr

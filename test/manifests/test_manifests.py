@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "test/image"))
 import played  # noqa: E402
 
 OVERLAYS = sorted(str(each.parent.relative_to(MANIFESTS)) for each in MANIFESTS.rglob("kustomization.yaml")
-                  if not {"base", "components", "platform"} & set(each.parts))
+                  if not {"base", "components", "helm", "platform"} & set(each.parts))
 PLATFORMS = sorted(f"platform/{each.name}" for each in (MANIFESTS / "platform").iterdir())
 CLASSIC = sorted(f"classic/{each.name}" for each in (MANIFESTS / "classic").iterdir())
 ALL = OVERLAYS + PLATFORMS + CLASSIC

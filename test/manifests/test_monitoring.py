@@ -21,7 +21,7 @@ RULES = ROOT / "manifests/monitoring"
 @pytest.fixture(scope="module")
 def groups():
     subprocess.run([HERE / "needs"], check=True)
-    return yaml.safe_load((RULES / "prometheus-rule.yaml").read_text())["spec"]
+    return yaml.safe_load((ROOT / "manifests/helm/alerts/prometheus-rule.yaml").read_text())["spec"]
 
 
 @pytest.fixture(scope="module")

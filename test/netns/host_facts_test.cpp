@@ -209,9 +209,11 @@ TEST_CASE("why the node cannot be read is said") {
     const std::string unseen = "the node's network namespace cannot be seen from here: ";
     const auto none = facts(config_for("macvlan0", "/none/ns/net"));
     REQUIRE_FALSE(none.node.has_value());
-    REQUIRE(none.node_trouble == unseen + "/none/ns/net is ENOENT (No such file or directory)");
+    REQUIRE(none.node_trouble ==
+            unseen + "EGRESS_HOST_NETNS: /none/ns/net is ENOENT (No such file or directory)");
     const auto own = facts(config_for("macvlan0", "/proc/thread-self/ns/net"));
-    REQUIRE(own.node_trouble == unseen + "/proc/thread-self/ns/net is this pod's own");
+    REQUIRE(own.node_trouble ==
+            unseen + "EGRESS_HOST_NETNS: /proc/thread-self/ns/net is this pod's own");
   });
 }
 
@@ -245,6 +247,10 @@ TEST_CASE("the node's namespace is the first that is another than ours") {
     REQUIRE(refused.error().cause ==
             own + " is this pod's own, /none is ENOENT (No such file or directory)");
     REQUIRE(refused.error().hint.find("hostPID") != std::string::npos);
+    REQUIRE(refused.error().hint.find("EGRESS_HOST_NETNS=/host/proc/1/ns/net") !=
+            std::string::npos);
+    REQUIRE(find_node_netns("/none").error().cause ==
+            "EGRESS_HOST_NETNS: /none is ENOENT (No such file or directory)");
   });
 }
 

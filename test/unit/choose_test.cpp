@@ -60,7 +60,7 @@ TEST_CASE("the cluster interface: by name, eth0, the default route, what an earl
   config.cluster_interface = "eth7";
   CHECK(
       to_text(refused(config, facts)) ==
-      "cluster interface eth7: there is none, the pod has: ens5, macvlan0\n"
+      "cluster interface eth7: does not exist in the pod, which has: ens5, macvlan0\n"
       "  hint: set EGRESS_CLUSTER_INTERFACE to the interface by which the pod reaches the cluster");
 }
 
@@ -74,7 +74,9 @@ TEST_CASE("no interface and no way to make one says what to do on each platform"
   CHECK(error.cause ==
         "is not in this pod, which has: eth0; and it cannot be made: the pod has a PID namespace "
         "of its own");
-  for (const std::string word : {"assign-macvlan", "Multus", "hostPID"}) {
+  for (const std::string word :
+       {"assign-macvlan", "Multus", "hostPID", "/proc read-only at /host/proc",
+        "EGRESS_HOST_NETNS=/host/proc/1/ns/net"}) {
     CHECK(error.hint.find(word) != error.hint.npos);
   }
   const auto assumed = choose_links(reference_config(), facts, Assume::missing);

@@ -88,6 +88,13 @@ TEST_CASE("every variable reaches its place") {
   CHECK(config.termination_log == "/tmp/last");
 }
 
+TEST_CASE("the egress interface may be eth0 where the cluster interface is another") {
+  CHECK(parse_with({{"EGRESS_INTERFACE", "eth0"}, {"EGRESS_CLUSTER_INTERFACE", "c0"}}).errors ==
+        "");
+  CHECK(parse_with({{"EGRESS_INTERFACE", "eth0"}, {"EGRESS_CLUSTER_INTERFACE", "eth0"}}).errors !=
+        "");
+}
+
 TEST_CASE("values that are refused") {
   const struct {
     std::string name;
@@ -128,6 +135,9 @@ TEST_CASE("values that are refused") {
       {"EGRESS_INTERFACE", "egress-new",
        "EGRESS_INTERFACE:1:1: error: found \"egress-new\", expected a name that is not used during "
        "set-up"},
+      {"EGRESS_INTERFACE", "eth0",
+       "EGRESS_INTERFACE:1:1: error: found \"eth0\", expected another interface than the cluster "
+       "interface, which is eth0 unless EGRESS_CLUSTER_INTERFACE names another"},
       {"EGRESS_CARRIER_CHECK", "off",
        "EGRESS_CARRIER_CHECK:1:1: error: found \"off\", expected require or warn"},
       {"EGRESS_GATEWAY", "gateway",

@@ -11,6 +11,16 @@ std::string error_at(const Spot& spot, std::string_view message = "no") {
   return diagnostics.to_text(Severity::error);
 }
 
+TEST_CASE("what a parser throws is an error about what it parsed") {
+  Diagnostics diagnostics;
+  CHECK(parse_contained("T", diagnostics, [] { return std::string("whole"); }) == "whole");
+  CHECK(parse_contained("T", diagnostics, []() -> std::string {
+          throw std::out_of_range("map::at");
+        }).empty());
+  CHECK(diagnostics.to_text(Severity::error) ==
+        "T: error: internal error while parsing: map::at\n");
+}
+
 TEST_CASE("place, line and caret") {
   const struct {
     Spot spot;

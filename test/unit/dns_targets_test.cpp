@@ -103,6 +103,17 @@ TEST_CASE("what is wrong with a table, and where") {
   CHECK(first_error("53 tcp a\n53 udp a") == "");
 }
 
+TEST_CASE("a line with an error is no part of the table, and the check for loops survives it") {
+  for (const std::string line : {"81 sctp a.com", "81 sctp 127.0.0.1", "81 sctp a.com 70-90"}) {
+    INFO(line);
+    Diagnostics diagnostics;
+    const auto table = parse_targets({"T", "80 a.com\n" + line}, diagnostics);
+    CHECK(table.targets.size() == 1);
+    CHECK_NOTHROW(check_loops(table, {ip("127.0.0.1")}, {}, diagnostics));
+    CHECK(diagnostics.to_text(Severity::error).starts_with("T:2:4: error: found \"sctp\""));
+  }
+}
+
 TEST_CASE("a line is printed as it could be written") {
   for (const std::string line :
        {"80 tcp example.com", "53 udp 2001:db8::53 5353", "80-89 tcp a,192.0.2.1 180-189"}) {

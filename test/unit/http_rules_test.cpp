@@ -111,13 +111,56 @@ TEST_CASE("no rule at all is an error, as allowing nothing and allowing everythi
   CHECK_THAT(parse("\n# nothing\n \n").errors, Catch::StartsWith("RULES: error: holds no rule"));
 }
 
+TEST_CASE("a rule that can never apply has a warning that names the line above it") {
+  const struct {
+    std::string text;
+    std::string line;  // empty: no warning
+  } cases[] = {
+      {"*.example.com\n!bad.example.com", "1"},
+      {"*.example.com\n!*.bad.example.com", "1"},
+      {"*.example.com\n!example.com", "1"},  // it matches the domain itself
+      {"a.test\n*.example.com\n*.com\n!x.example.com", "2"},
+      {"!*.com\nexample.com\n*", "1"},
+      {"10.0.0.0/8\n!10.1.0.0/16", "1"},
+      {"10.0.0.0/8\n!10.1.0.1", "1"},
+      {"10.0.0.0/8\n!::ffff:10.1.0.0/112", "1"},
+      {"!2001:db8::/32\n2001:db8::7", "1"},
+      {"::/0\n!64:ff9b::/96", ""},  // an allow rule for it must name the embedding
+      {"10.0.0.0/8\n10.0.0.0/8", "1"},
+      {"!bad.example.com\n*.example.com", ""},
+      {"!10.1.0.0/16\n10.0.0.0/8", ""},
+      {"example.com\n!bad.example.com", ""},
+      {"*.example.com\n!badexample.com", ""},
+      {"10.0.0.0/8\n!11.0.0.0/16", ""},
+      {"0.0.0.0/0\n127.0.0.1", ""},  // it opens what the wider rule does not
+      {"0.0.0.0/0\n!bad.example.com", ""},
+      {"*.example.com\n!10.0.0.0/8", ""},
+  };
+  for (const auto& [text, line] : cases) {
+    INFO(text);
+    const auto warnings = parse(text).warnings;
+    if (line.empty()) {
+      CHECK(warnings == "");
+    } else {
+      CHECK_THAT(warnings, Catch::Contains("warning: never applies: line " + line + ", above it"));
+    }
+  }
+}
+
+TEST_CASE("deny rules alone have a warning") {
+  CHECK_THAT(parse("!a.test\n!10.0.0.0/8\n").warnings,
+             Catch::StartsWith("RULES: warning: holds deny rules only"));
+  CHECK_THAT(parse("!*\n").warnings, Catch::Contains("deny rules only"));
+  CHECK(parse("!a.test\n*\n").warnings == "");
+}
+
 TEST_CASE("warnings: host bits, and rules that stand there already") {
   CHECK(parse("10.1.2.3/8\n").warnings ==
         "RULES:1:1: warning: bits behind the prefix length are set, it is read as 10.0.0.0/8\n"
         "  1 | 10.1.2.3/8\n"
         "    | ^~~~~~~~~~\n");
   CHECK_THAT(parse("a.test\n!A.test.\n").warnings,
-             Catch::Contains("2:1: warning: line 1 decides this already"));
+             Catch::Contains("2:1: warning: never applies: line 1, above it, matches"));
   CHECK(printed(parse("10.1.2.3/8\n").table) == "1 10.0.0.0/8\n");
 }
 
