@@ -10,7 +10,7 @@ import pytest
 
 import shapes
 from dns_proxy import DnsProxy, UNPRIVILEGED, get
-from kit import A, B, C, ask_in_turn, places
+from kit import A, B, C, Fate, ask_in_turn, fate, places  # noqa: F401
 from nameserver import Nameserver
 from netns import ip_batch, open_socket, run, start, wait_for
 from peers import answers, ask, connect, receive
@@ -261,3 +261,20 @@ def test_at_the_connection_limit_it_says_so(lab, names):
         for peer in peers:
             peer.close()
         assert proxy.stop()[1].count("maximum of 2 connections is reached") == 1
+
+
+def test_the_end_cuts_clients_that_wait_for_an_address(lab, names, fate):
+    """Exit status 0, and a line in the log for each; no attempt goes on."""
+    fate.set(**{Fate.name(A): "silent"})
+    with DnsProxy(lab, TABLE, DNS_PROXY_DRAIN_TIMEOUT="30s") as proxy:
+        proxy.wait_for("www.example.com", A)
+        peers = [connect("client", "tcp", pod(lab), 80) for _ in range(20)]
+        wait_for(lambda: proxy.metric("connections") == len(peers), "all to be accepted")
+        proxy.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not proxy.is_ready(), "the drain to begin")
+        proxy.process.send_signal(signal.SIGTERM)
+        lines, _ = proxy.process.communicate(timeout=5)
+        assert proxy.process.returncode == 0
+        assert lines.count(" aborted ") == len(peers)
+        for peer in peers:
+            peer.close()
