@@ -124,8 +124,9 @@ class SchemaChecker {
     if (type == "string") return require(is_string, "a string: put it in quotes");
     if (type == "text") return require(is_string && !text.empty(), "a string that is not empty");
     if (type == "bool")
-      return require(!is_string && std::isalpha(static_cast<unsigned char>(text[0])) != 0,
-                     "true or false, without quotes");
+      return require(
+          !is_string && !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0,
+          "true or false, without quotes");
     if (type == "integer")
       return require(!value.quoted && is_integer(text), "an integer, without quotes or a unit");
     if (type == "port")

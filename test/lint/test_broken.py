@@ -127,6 +127,8 @@ BROKEN = {
     "replicas-quoted": ("http", "  replicas: 1\n", '  replicas: "1"\n', [(ERROR, "field-type")], "expected an integer, without quotes"),
     "user-quoted": ("http", "runAsUser: 1001", 'runAsUser: "1001"', [(ERROR, "field-type")], "expected an integer"),
     "privileged-quoted": ("http", "privileged: true", 'privileged: "true"', [(ERROR, "field-type")], "expected true or false"),
+    "privileged-list": ("http", "privileged: true", "privileged: [true]", [(ERROR, "field-type"), (ERROR, "router-not-privileged")],
+                        "found a list"),
     "period-unit": ("http", "periodSeconds: 10", "periodSeconds: 10s", [(ERROR, "field-type")], 'found "10s"'),
     "memory-unit": ("http", "memory: 64Mi", "memory: 64MB", [(ERROR, "field-type")], "such as 64Mi"),
     "cpu-unit": ("http", "cpu: 50m", "cpu: 50mi", [(ERROR, "field-type")], "such as 500m"),
