@@ -1,5 +1,7 @@
 #include "http-proxy/worker.hpp"
 
+#include <malloc.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <exception>
@@ -17,6 +19,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::seconds kSweepInterval(1);
+constexpr std::chrono::seconds kTrimInterval(10);
 constexpr std::chrono::seconds kEndTime(2);          // for sessions to end once they are aborted
 constexpr std::chrono::milliseconds kLogDelay(100);  // the longest that a log line waits
 constexpr std::size_t kBatchBytes = 32U << 10U;
@@ -175,7 +178,15 @@ void Worker::stop() {
 }
 
 void Worker::sweep() {
-  pool_.sweep(std::chrono::steady_clock::now());
+  const auto now = std::chrono::steady_clock::now();
+  pool_.sweep(now);
+  // What many exchanges used lies between the sessions of clients that are idle now: the C library
+  // gives such pages back only where it is asked to.
+  if (has_freed_ && now >= next_trim_) {
+    has_freed_ = false;
+    next_trim_ = now + kTrimInterval;
+    ::malloc_trim(0);
+  }
   metrics_.pooled.set(pool_.size());
   metrics_.set_resolver(resolver_.counts());
   sweep_timer_.expires_after(kSweepInterval);
@@ -198,7 +209,10 @@ std::unique_ptr<Workspace> Worker::take_workspace() {
 }
 
 void Worker::give_workspace(std::unique_ptr<Workspace> work) {
-  if (spares_.size() >= kMostSpares) return;
+  if (spares_.size() >= kMostSpares) {
+    has_freed_ = true;
+    return;
+  }
   work->reset();
   spares_.push_back(std::move(work));
 }

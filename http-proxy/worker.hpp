@@ -94,6 +94,8 @@ class Worker {
   Metrics metrics_;
   std::vector<net::Listener> listeners_;
   std::vector<std::unique_ptr<Workspace>> spares_;
+  bool has_freed_ = false;  // workspaces beyond the spares, since memory was given back last
+  std::chrono::steady_clock::time_point next_trim_{};
   std::size_t turned_away_ = 0;  // that are being told so
   std::string lines_;            // of the access log, written in batches
   bool draining_ = false;
