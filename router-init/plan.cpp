@@ -116,10 +116,12 @@ class Planner {
       if (one.link == egress() && one.prefix.family() == Family::v6)
         actions.emplace_back(AddAddress{one});
     }
-    for (const auto& route : facts_.routes) {
-      if (route.family() == Family::v6 && route.leaves_by(egress()) &&
-          route.protocol != kKernelProtocol)
-        actions.emplace_back(PutRoute{route});
+    for (const auto* routes : {&facts_.routes, &facts_.other_routes}) {
+      for (const auto& route : *routes) {
+        if (route.family() == Family::v6 && route.leaves_by(egress()) &&
+            route.protocol != kKernelProtocol)
+          actions.emplace_back(PutRoute{route});
+      }
     }
     return actions;
   }

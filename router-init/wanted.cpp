@@ -21,11 +21,16 @@ void accept_cluster_advertisements(const HostFacts& facts, const std::string& cl
                                    std::vector<SetSysctl>& settings) {
   const auto now = facts.sysctls.find(link_key(Family::v6, cluster, "accept_ra"));
   if (now == facts.sysctls.end()) return;
-  const bool in_use =
+  const bool gave_route =
       std::any_of(facts.routes.begin(), facts.routes.end(), [&](const Route& route) {
         return route.protocol == kRouterAdvertisementProtocol && route.leaves_by(cluster);
       });
-  if (!in_use && now->second != "2") return;
+  const bool gave_address =
+      std::any_of(facts.addresses.begin(), facts.addresses.end(), [&](const LinkAddress& address) {
+        return address.link == cluster && address.prefix.family() == Family::v6 &&
+               !address.link_scope && address.lifetimes;
+      });
+  if (!gave_route && !gave_address && now->second != "2") return;
   settings.push_back({now->first, "2"});
   settings.push_back({link_key(Family::v6, cluster, "accept_ra_defrtr"), "0"});
 }
