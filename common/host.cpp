@@ -5,6 +5,7 @@
 
 #include "common/ascii_form.hpp"
 #include "common/escape.hpp"
+#include "common/look_alike.hpp"
 #include "common/port.hpp"
 
 namespace egress {
@@ -37,6 +38,10 @@ HostError refused(std::string_view text, std::string_view why) {
 }
 
 HostError refused_byte(std::string_view text, std::size_t at) {
+  if (const auto plain = first_plain_for(text.substr(at))) {
+    return refused(text, "holds a typographic character: type a plain " +
+                             (*plain == " " ? "space" : std::string(*plain)));
+  }
   if (static_cast<unsigned char>(text[at]) >= 0x80) {
     const auto ascii = ascii_form(text);
     const auto name = ascii ? parse_host_name(*ascii) : HostError{};

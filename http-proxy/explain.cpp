@@ -36,19 +36,38 @@ Evaluation evaluate_blocking(net::Resolver& resolver, boost::asio::io_context& i
   return evaluation;
 }
 
-}  // namespace
+// The request that a client sends whose HTTP_PROXY and HTTPS_PROXY name this proxy.
+struct ClientRequest {
+  Access access = Access::forward;
+  std::string target;
+};
 
-boost::system::result<Explanation, std::string> explain(HttpProxyConfig config,
-                                                        std::string_view asked_for,
-                                                        Resolving resolving) {
-  const bool is_url = asked_for.find("://") != asked_for.npos;
-  const auto method = is_url ? Method::get : Method::connect;
-  const auto target = parse_request_target(method, asked_for);
+ClientRequest request_for(std::string_view asked_for) {
+  constexpr std::string_view kHttps = "https://";
+  constexpr std::uint16_t kHttpsPort = 443;
+  if (equal_ignoring_case(asked_for.substr(0, kHttps.size()), kHttps)) {
+    const auto rest = asked_for.substr(kHttps.size());
+    const auto authority = rest.substr(0, rest.find_first_of("/?#"));
+    const auto with_port = parse_host_port(authority, kHttpsPort);
+    return {Access::tunnel, with_port ? to_text(*with_port) : std::string(authority)};
+  }
+  if (asked_for.find("://") != asked_for.npos) return {Access::forward, std::string(asked_for)};
+  if (!parse_host_port(asked_for) && parse_host(asked_for))
+    return {Access::forward, "http://" + std::string(asked_for) + "/"};
+  return {Access::tunnel, std::string(asked_for)};
+}
+
+boost::system::result<Explanation, std::string> explain_rules(HttpProxyConfig config,
+                                                              std::string_view asked_for,
+                                                              Resolving resolving) {
+  const auto request = request_for(asked_for);
+  const auto method = request.access == Access::tunnel ? Method::connect : Method::get;
+  const auto target = parse_request_target(method, request.target);
   if (!target) return target.error().text;
   if (const auto added = add_local_side(config); !added) return added.error().cause;
   const Policy policy(config.rules, config.policy);
   const auto host = policy.complete(target->authority.host);
-  const Question question{host, target->authority.port, is_url ? Access::forward : Access::tunnel};
+  const Question question{host, target->authority.port, request.access};
   // Of a name with one label, only /etc/hosts is asked.
   const bool asks_dns = host.is_name() && !is_single_label(host.name());
   if (asks_dns && resolving == Resolving::not_asked &&
@@ -65,6 +84,21 @@ boost::system::result<Explanation, std::string> explain(HttpProxyConfig config,
   std::string text = explain(decision, policy) + "\n";
   for (const auto& address : decision.admitted) text += "  connects to " + to_text(address) + "\n";
   return Explanation{decision.verdict, std::move(text)};
+}
+
+}  // namespace
+
+boost::system::result<Explanation, std::string> explain(HttpProxyConfig config,
+                                                        std::string_view asked_for,
+                                                        Resolving resolving) {
+  const bool is_enforced = config.policy.enforcement == Enforcement::on;
+  auto explained = explain_rules(std::move(config), asked_for, resolving);
+  if (explained && !is_enforced) {
+    explained->text +=
+        "  EGRESS_HTTP_PROXY_ENFORCE=off: nothing is denied, a request that the rules deny is "
+        "logged as would-deny\n";
+  }
+  return explained;
 }
 
 }  // namespace egress::http

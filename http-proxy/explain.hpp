@@ -19,8 +19,9 @@ struct Explanation {
   std::string text;  // with line ends
 };
 
-// `asked_for` is a URL of http, or HOST:PORT, which a client would CONNECT to. Errors: what is
-// wrong with it, in a sentence.
+// `asked_for`: a URL of http or https, HOST:PORT for a tunnel, or HOST, which is http://HOST/. A
+// client reaches https://HOST/ by CONNECT HOST:443. `verdict` is that of the rules, also where
+// they are not enforced. Errors: what is wrong with it, in a sentence.
 boost::system::result<Explanation, std::string> explain(HttpProxyConfig config,
                                                         std::string_view asked_for,
                                                         Resolving resolving);

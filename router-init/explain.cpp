@@ -1,41 +1,37 @@
 #include "router-init/explain.hpp"
 
 #include <algorithm>
-#include "common/fields.hpp"
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "common/port_question.hpp"
 
 namespace egress::router {
 namespace {
 
 struct Question {
-  std::string_view protocol;
+  std::string_view text;  // of the protocol
   std::optional<Protocol> with_ports;
   std::uint16_t port = 0;
 };
 
-std::optional<Question> parse_question(std::string_view text, Diagnostics& diagnostics) {
-  LineScanner scanner(text);
-  const Line* line = scanner.next();
-  const auto refuse = [&](const Field& field,
-                          std::string_view expected) -> std::optional<Question> {
-    diagnostics.error({"--explain", 1, field.column, text, field.text.size()},
-                      found_expected(field.text, expected));
-    return std::nullopt;
-  };
-  if (line == nullptr) return refuse({text, 1}, "a protocol and a port, such as \"tcp 8443\"");
-  const auto& fields = line->fields;
-  Question question{fields[0].text, parse_protocol(fields[0].text), 0};
-  if (!question.with_ports) {
-    if (parse_port(fields[0].text))
-      return refuse(fields[0], "the protocol first, such as \"tcp 8443\"");
-    if (fields.size() > 1) return refuse(fields[0], "tcp, udp or sctp before a port");
-    return question;
+// IP protocols without ports (IANA), which only a default destination takes.
+constexpr std::string_view kWithoutPorts[] = {"icmp", "icmpv6", "igmp", "gre", "esp", "ah", "ipip"};
+
+std::vector<Question> parse_question(std::string_view text, Diagnostics& diagnostics) {
+  std::vector<Question> questions;
+  if (const auto asked = parse_port_question(text)) {
+    for (const auto protocol : asked->protocols)
+      questions.push_back({to_text(protocol), protocol, asked->port});
+  } else if (std::count(std::begin(kWithoutPorts), std::end(kWithoutPorts), text) > 0) {
+    questions.push_back({text, std::nullopt, 0});
+  } else {
+    diagnostics.error({"--explain", 1, 1, text, text.size()},
+                      found_expected(text, std::string(kPortQuestionForm) +
+                                               "; or a protocol without ports, such as icmp"));
   }
-  if (fields.size() < 2) return refuse(fields[0], "a port after it, such as \"tcp 8443\"");
-  const auto port = parse_port(fields[1].text);
-  if (!port) return refuse(fields[1], "a port from 1 to 65535");
-  if (fields.size() > 2) return refuse(fields[2], "nothing more");
-  question.port = *port;
-  return question;
+  return questions;
 }
 
 std::string answer(const RouterConfig& config, const Question& question, Family family) {
@@ -64,24 +60,36 @@ std::string answer(const RouterConfig& config, const Question& question, Family 
          " address alone";
 }
 
+bool is_taken(const RouterConfig& config, const Question& question, Family family) {
+  if (question.with_ports &&
+      find_entry(config.destinations, family, *question.with_ports, question.port) != nullptr)
+    return true;
+  const bool stays =
+      question.with_ports == Protocol::tcp &&
+      std::count(config.kept_ports.begin(), config.kept_ports.end(), question.port) > 0;
+  return !stays && config.destinations.fallback[family].has_value();
+}
+
 }  // namespace
 
-std::string explain(const RouterConfig& config, std::string_view text, Diagnostics& diagnostics) {
-  const auto question = parse_question(text, diagnostics);
-  if (!question) return {};
-  std::string out;
-  for (const Family family : kFamilies) {
-    if (config.sources[family].empty()) continue;
-    out += std::string(question->protocol) +
-           (question->with_ports ? " " + std::to_string(question->port) : "") + ", " +
-           std::string(to_text(family)) + ": " +
-           (config.translates()
-                ? answer(config, *question, family)
-                : "not forwarded: in EGRESS_ROUTER_MODE " + std::string(to_text(config.mode)) +
-                      " the proxy makes the connections") +
-           "\n";
+Explanation explain(const RouterConfig& config, std::string_view text, Diagnostics& diagnostics) {
+  Explanation all;
+  for (const auto& question : parse_question(text, diagnostics)) {
+    for (const Family family : kFamilies) {
+      if (config.sources[family].empty()) continue;
+      const bool is_forwarded = config.translates() && is_taken(config, question, family);
+      all.is_forwarded = all.is_forwarded || is_forwarded;
+      all.text += std::string(question.text) +
+                  (question.with_ports ? " " + std::to_string(question.port) : "") + ", " +
+                  std::string(to_text(family)) + ": " +
+                  (config.translates() ? answer(config, question, family)
+                                       : "not forwarded: in EGRESS_ROUTER_MODE " +
+                                             std::string(to_text(config.mode)) +
+                                             " the proxy makes the connections") +
+                  "\n";
+    }
   }
-  return out;
+  return all;
 }
 
 }  // namespace egress::router

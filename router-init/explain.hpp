@@ -9,10 +9,15 @@
 
 namespace egress::router {
 
-// `question`: PROTOCOL PORT, such as "tcp 8443", or any other protocol's name alone, such as
-// "icmp", which only a fallback takes. One line for each family that EGRESS_SOURCE has. Reports a
-// question that does not parse to `diagnostics`.
-std::string explain(const RouterConfig& config, std::string_view question,
+struct Explanation {
+  bool is_forwarded = false;  // in at least one protocol and family
+  std::string text;           // lines, each with its end
+};
+
+// `question`: see parse_port_question, or the name of a protocol without ports, such as "icmp",
+// which only a default destination takes. A line for each protocol and each family that
+// EGRESS_SOURCE has. Reports a question that does not parse to `diagnostics`.
+Explanation explain(const RouterConfig& config, std::string_view question,
                     Diagnostics& diagnostics);
 
 }  // namespace egress::router

@@ -9,12 +9,12 @@ namespace {
 
 // Every name below net/<family>/conf/LINK that a plan may set, or that the kernel changes together
 // with one that it sets.
-constexpr std::array<std::string_view, 7> kLinkKeys4{
-    "rp_filter",        "arp_ignore",          "arp_announce", "arp_notify",
-    "accept_redirects", "accept_source_route", "forwarding"};
-constexpr std::array<std::string_view, 7> kLinkKeys6{
+constexpr std::array<std::string_view, 9> kLinkKeys4{
+    "rp_filter",        "arp_ignore",          "arp_announce", "arp_notify",     "proxy_arp",
+    "accept_redirects", "accept_source_route", "forwarding",   "proxy_arp_pvlan"};
+constexpr std::array<std::string_view, 8> kLinkKeys6{
     "disable_ipv6", "accept_ra",    "accept_ra_defrtr", "accept_redirects",
-    "autoconf",     "ndisc_notify", "forwarding"};
+    "autoconf",     "ndisc_notify", "forwarding",       "proxy_ndp"};
 
 }  // namespace
 
@@ -31,6 +31,8 @@ std::vector<std::string> sysctls_of_interest(const std::vector<Link>& links) {
     keys.push_back(link_key(family, "default", "forwarding"));
   }
   keys.push_back(link_key(Family::v4, "all", "accept_redirects"));
+  keys.push_back(link_key(Family::v4, "all", "proxy_arp"));
+  keys.push_back(link_key(Family::v6, "all", "proxy_ndp"));
   for (const auto& link : links) {
     for (const auto name : kLinkKeys4) keys.push_back(link_key(Family::v4, link.name, name));
     for (const auto name : kLinkKeys6) keys.push_back(link_key(Family::v6, link.name, name));

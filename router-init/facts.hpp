@@ -29,6 +29,7 @@ struct HostFacts {
   std::vector<Link> links;
   std::vector<LinkAddress> addresses;
   std::vector<Route> routes;                   // unicast, of the main table and of kClusterTable
+  std::vector<Route> other_routes;             // of other tables, for a rollback
   std::vector<Rule> rules;                     // those that lead to kClusterTable
   std::vector<IpAddress> nameservers;          // of resolv.conf
   std::map<std::string, std::string> sysctls;  // "net/ipv4/ip_forward" -> "0"; those that exist

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <iterator>
 #include <new>
 #include <sstream>
 
@@ -58,8 +59,18 @@ Result<void> read_all(RtnlSocket& socket, const Question& question, std::vector<
 }
 
 bool is_of_interest(const Route& route) {
-  const bool table = route.table == kMainTable || route.table == kClusterTable;
-  return table && !route.destination.address.is_multicast();
+  return route.table != RT_TABLE_LOCAL && !route.destination.address.is_multicast();
+}
+bool is_in_used_table(const Route& route) {
+  return route.table == kMainTable || route.table == kClusterTable;
+}
+
+// Leaves in `routes` those of the tables that a plan uses, and returns the others.
+std::vector<Route> split_off_others(std::vector<Route>& routes) {
+  const auto others = std::stable_partition(routes.begin(), routes.end(), is_in_used_table);
+  std::vector<Route> result(std::make_move_iterator(others), std::make_move_iterator(routes.end()));
+  routes.erase(others, routes.end());
+  return result;
 }
 
 // The part that is asked of a pod's and of a node's namespace alike.
@@ -117,6 +128,7 @@ Result<NodeFacts> read_node_facts(const std::string& configured_netns) {
   NodeFacts facts;
   facts.path = *path;
   if (auto read = read_network(*socket, facts); !read) return read.error();
+  split_off_others(facts.routes);
   return facts;
 }
 
@@ -142,6 +154,7 @@ Result<HostFacts> read_host_facts(const std::string& egress_interface,
   auto socket = RtnlSocket::open();
   if (!socket) return socket.error();
   if (auto read = read_network(*socket, facts); !read) return read.error();
+  facts.other_routes = split_off_others(facts.routes);
   if (auto read = read_own_rules(*socket, facts.rules); !read) return read.error();
   const auto table = read_own_table();
   if (!table) return table.error();

@@ -107,13 +107,13 @@ class Program {
   ExitCode fail(const Error& error) { return report_failure(error, config_.termination_log); }
 
   ExitCode print_explanation() {
-    const auto text = explain(config_, *options_.explain, diagnostics_);
+    const auto explained = explain(config_, *options_.explain, diagnostics_);
     if (diagnostics_.has_errors()) {
       std::cerr << diagnostics_.to_text(Severity::error);
       return ExitCode::usage;
     }
-    std::cout << text;
-    return ExitCode::ok;
+    std::cout << explained.text;
+    return explained.is_forwarded ? ExitCode::ok : ExitCode::internal;
   }
 
   ExitCode print_plan(const std::string& format) {

@@ -53,10 +53,21 @@ struct Link {
   bool operator==(const Link&) const = default;
 };
 
+// How long an address remains, in seconds from when it was read (IFA_CACHEINFO).
+struct Lifetimes {
+  std::uint32_t valid = 0;
+  std::uint32_t preferred = 0;
+
+  bool operator==(const Lifetimes&) const = default;
+};
+
 struct LinkAddress {
   std::string link;
-  IpPrefix prefix;          // the address with its prefix length
-  bool link_scope = false;  // RT_SCOPE_LINK: fe80::/10, 169.254.0.0/16
+  IpPrefix prefix;                          // the address with its prefix length
+  bool link_scope = false;                  // RT_SCOPE_LINK: fe80::/10, 169.254.0.0/16
+  bool no_prefix_route = false;             // IFA_F_NOPREFIXROUTE
+  std::uint32_t metric = 0;                 // IFA_RT_PRIORITY: of the prefix route; 0: the default
+  std::optional<Lifetimes> lifetimes = {};  // none: permanent
 
   bool operator==(const LinkAddress&) const = default;
 };

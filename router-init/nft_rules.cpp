@@ -65,7 +65,6 @@ class Builder {
                       "dropped_outside", "dropped_forward", "dropped_leak"};
     for (const Family family : families()) table.sets.push_back(egress_ips(family));
     table.chains.push_back(address_filter());
-    table.chains.push_back(mark_cluster());
     if (ruleset_.translation) {
       for (const Family family : kFamilies) {
         if (ruleset_.translation->fallback[family])
@@ -78,6 +77,7 @@ class Builder {
     if (ruleset_.masquerades()) table.chains.push_back(masquerade_as_source());
     table.chains.push_back(input());
     table.chains.push_back(forward());
+    table.chains.push_back(error_guard());
     table.chains.push_back(leak_guard());
     return table;
   }
@@ -185,6 +185,9 @@ class Builder {
                        nft::address_in(Side::destination, family, egress_set(family)),
                        nft::count("dropped_forward"), nft::drop()});
     }
+    // Here already, for the error that the kernel makes of an incomplete datagram.
+    // iifname "eth0" meta mark set meta mark | 0x20000000
+    rules.push_back({from_cluster_, nft::set_mark_bits(kClusterMark)});
     // iifname != "macvlan0" accept
     rules.push_back({nft::iifname(Compare::not_equal, ruleset_.egress_interface), nft::accept()});
     // ip daddr @egress4 accept
@@ -205,12 +208,6 @@ class Builder {
     }
     rules.push_back(drop_counted("dropped_outside"));
     return chain;
-  }
-
-  // iifname "eth0" meta mark set meta mark | 0x20000000
-  BaseChain mark_cluster() const {
-    return {"mark_cluster",   "filter",  NF_INET_PRE_ROUTING,
-            NF_IP_PRI_MANGLE, NF_ACCEPT, {{from_cluster_, nft::set_mark_bits(kClusterMark)}}};
   }
 
   BaseChain translate(const Translation& translation, const std::vector<Map>& maps) const {
@@ -296,7 +293,8 @@ class Builder {
     if (has_v6()) {
       // icmpv6 type nd-neighbor-solicit accept
       for (const int type : {MLD_LISTENER_QUERY, ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT})
-        rules.push_back({nft::icmpv6_type(static_cast<std::uint8_t>(type)), nft::accept()});
+        rules.push_back(
+            {nft::icmp_type_of(Family::v6, static_cast<std::uint8_t>(type)), nft::accept()});
     }
     rules.push_back(drop_counted("dropped_outside"));
     return chain;
@@ -320,6 +318,31 @@ class Builder {
                        nft::accept()});
     }
     chain.rules.push_back(drop_counted("dropped_forward"));
+    return chain;
+  }
+
+  // The kernel's own ICMP errors go into the cluster for packets from there only. It makes some
+  // before address_filter sees the packet (hop-by-hop options) or after `input` accepted it
+  // (destination options, routing headers, incomplete datagrams to the link-local address), and
+  // sends them to whatever source the packet names. Errors that are forwarded do not pass here.
+  BaseChain error_guard() const {
+    BaseChain chain{"error_guard", "filter", NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER, NF_ACCEPT, {}};
+    auto& rules = chain.rules;
+    // oifname != "eth0" accept
+    rules.push_back({nft::oifname(Compare::not_equal, ruleset_.cluster_interface), nft::accept()});
+    // meta mark & 0x20000000 != 0x00000000 accept
+    rules.push_back({nft::any_mark_bit(kClusterMark), nft::accept()});
+    // icmp type destination-unreachable counter name "dropped_leak" drop
+    constexpr std::array kErrors4{ICMP_DEST_UNREACH, ICMP_REDIRECT, ICMP_TIME_EXCEEDED,
+                                  ICMP_PARAMETERPROB};
+    constexpr std::array kErrors6{ICMP6_DST_UNREACH, ICMP6_PACKET_TOO_BIG, ICMP6_TIME_EXCEEDED,
+                                  ICMP6_PARAM_PROB};
+    for (const Family family : families()) {
+      for (const int type : family == Family::v4 ? kErrors4 : kErrors6) {
+        rules.push_back({nft::icmp_type_of(family, static_cast<std::uint8_t>(type)),
+                         nft::count("dropped_leak"), nft::drop()});
+      }
+    }
     return chain;
   }
 

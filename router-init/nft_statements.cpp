@@ -180,10 +180,10 @@ Statement l4proto(std::uint8_t protocol) {
   return {{}, {load_meta(NFT_META_L4PROTO), is(protocol)}};
 }
 
-Statement any_bit_of(std::uint32_t key, std::uint32_t bits) {
+Statement any_bit_of(Expression load, std::uint32_t bits) {
   constexpr std::uint32_t kZero = 0;
   return {{},
-          {load_ct(key), bitwise(bytes_of(bits), bytes_of(kZero)),
+          {std::move(load), bitwise(bytes_of(bits), bytes_of(kZero)),
            compare(Compare::not_equal, bytes_of(kZero))}};
 }
 
@@ -249,11 +249,20 @@ Statement icmp_type(Family family, std::uint8_t type) {
     std::uint8_t type;
     const char* text;
   };
-  constexpr std::array<Name, 5> kNames{{{Family::v4, ICMP_ECHO, "echo-request"},
-                                        {Family::v6, ICMP6_ECHO_REQUEST, "echo-request"},
-                                        {Family::v6, MLD_LISTENER_QUERY, "mld-listener-query"},
-                                        {Family::v6, ND_NEIGHBOR_SOLICIT, "nd-neighbor-solicit"},
-                                        {Family::v6, ND_NEIGHBOR_ADVERT, "nd-neighbor-advert"}}};
+  constexpr std::array kNames{
+      std::to_array<Name>({{Family::v4, ICMP_ECHO, "echo-request"},
+                           {Family::v4, ICMP_DEST_UNREACH, "destination-unreachable"},
+                           {Family::v4, ICMP_REDIRECT, "redirect"},
+                           {Family::v4, ICMP_TIME_EXCEEDED, "time-exceeded"},
+                           {Family::v4, ICMP_PARAMETERPROB, "parameter-problem"},
+                           {Family::v6, ICMP6_DST_UNREACH, "destination-unreachable"},
+                           {Family::v6, ICMP6_PACKET_TOO_BIG, "packet-too-big"},
+                           {Family::v6, ICMP6_TIME_EXCEEDED, "time-exceeded"},
+                           {Family::v6, ICMP6_PARAM_PROB, "parameter-problem"},
+                           {Family::v6, ICMP6_ECHO_REQUEST, "echo-request"},
+                           {Family::v6, MLD_LISTENER_QUERY, "mld-listener-query"},
+                           {Family::v6, ND_NEIGHBOR_SOLICIT, "nd-neighbor-solicit"},
+                           {Family::v6, ND_NEIGHBOR_ADVERT, "nd-neighbor-advert"}})};
   const auto* name = std::find_if(kNames.begin(), kNames.end(), [&](const Name& one) {
     return one.family == family && one.type == type;
   });
@@ -265,9 +274,9 @@ Statement icmp_type(Family family, std::uint8_t type) {
   return statement;
 }
 
-Statement icmpv6_type(std::uint8_t type) {
-  const Statement match = icmp_type(Family::v6, type);
-  Statement statement = nfproto(Family::v6);
+Statement icmp_type_of(Family family, std::uint8_t type) {
+  const Statement match = icmp_type(family, type);
+  Statement statement = nfproto(family);
   statement.text = match.text;
   statement += match;
   return statement;
@@ -291,6 +300,12 @@ Statement tcp_syn() {
   return statement;
 }
 
+Statement any_mark_bit(std::uint32_t bits) {
+  Statement statement = any_bit_of(load_meta(NFT_META_MARK), bits);
+  statement.text = "meta mark & " + hexadecimal(bits) + " != " + hexadecimal(0);
+  return statement;
+}
+
 Statement ct_state(std::uint32_t any_of) {
   struct Name {
     std::uint32_t bit;
@@ -299,7 +314,7 @@ Statement ct_state(std::uint32_t any_of) {
   constexpr std::array<Name, 3> kNames{{{NF_CT_STATE_INVALID_BIT, "invalid"},
                                         {NF_CT_STATE_BIT(IP_CT_ESTABLISHED), "established"},
                                         {NF_CT_STATE_BIT(IP_CT_RELATED), "related"}}};
-  Statement statement = any_bit_of(NFT_CT_STATE, any_of);
+  Statement statement = any_bit_of(load_ct(NFT_CT_STATE), any_of);
   for (const auto& name : kNames) {
     if ((any_of & name.bit) == 0) continue;
     statement.text += (statement.text.empty() ? "ct state " : ",") + std::string(name.text);
@@ -308,7 +323,7 @@ Statement ct_state(std::uint32_t any_of) {
 }
 
 Statement ct_status_dnat() {
-  Statement statement = any_bit_of(NFT_CT_STATUS, IPS_DST_NAT);
+  Statement statement = any_bit_of(load_ct(NFT_CT_STATUS), IPS_DST_NAT);
   statement.text = "ct status dnat";
   return statement;
 }

@@ -22,14 +22,15 @@ Statement nfproto(Family family);                                        // meta
 Statement address(Side side, const IpPrefix& prefix);                    // ip6 daddr fe80::/10
 Statement address_in(Side side, Family family, const std::string& set);  // ip saddr @egress4
 Statement icmp_type(Family family, std::uint8_t type);  // icmp type echo-request, after the family
-Statement icmpv6_type(std::uint8_t type);               // icmpv6 type nd-neighbor-solicit
-Statement tcp_destination_port(std::uint16_t port);     // tcp dport 9180
-Statement tcp_syn();                                    // tcp flags syn / syn,rst
-Statement ct_state(std::uint32_t any_of);               // NF_CT_STATE_BIT()
-Statement ct_status_dnat();                             // ct status dnat
-Statement ct_direction_reply();                         // ct direction reply
-Statement destination_is_local(Compare compare);        // fib daddr . iif type local
-Statement source_is_local();                            // fib saddr type local
+Statement icmp_type_of(Family family, std::uint8_t type);  // the same, with the family
+Statement tcp_destination_port(std::uint16_t port);        // tcp dport 9180
+Statement tcp_syn();                                       // tcp flags syn / syn,rst
+Statement any_mark_bit(std::uint32_t bits);                // meta mark & 0x20000000 != 0x00000000
+Statement ct_state(std::uint32_t any_of);                  // NF_CT_STATE_BIT()
+Statement ct_status_dnat();                                // ct status dnat
+Statement ct_direction_reply();                            // ct direction reply
+Statement destination_is_local(Compare compare);           // fib daddr . iif type local
+Statement source_is_local();                               // fib saddr type local
 Statement random(std::uint32_t modulus, std::uint32_t equals);  // numgen random mod 3 == 0
 // jhash ip saddr mod 3 seed 0x45475253 == 1
 struct Hash {

@@ -116,10 +116,12 @@ class Planner {
       if (one.link == egress() && one.prefix.family() == Family::v6)
         actions.emplace_back(AddAddress{one});
     }
-    for (const auto& route : facts_.routes) {
-      if (route.family() == Family::v6 && route.leaves_by(egress()) &&
-          route.protocol != kKernelProtocol)
-        actions.emplace_back(PutRoute{route});
+    for (const auto* routes : {&facts_.routes, &facts_.other_routes}) {
+      for (const auto& route : *routes) {
+        if (route.family() == Family::v6 && route.leaves_by(egress()) &&
+            route.protocol != kKernelProtocol)
+          actions.emplace_back(PutRoute{route});
+      }
     }
     return actions;
   }
@@ -295,12 +297,32 @@ std::map<IpAddress, std::size_t> destination_lines(const DestinationTable& table
   return lines;
 }
 
+// The route of the main table, other than a default route, by which packets to `address` would
+// still leave by the cluster interface after set-up, or null.
+const Route* cluster_route_to(const IpAddress& address, const RouterConfig& config,
+                              const HostFacts& facts, const std::string& cluster) {
+  const Route* longest = nullptr;
+  for (const auto& route : facts.routes) {
+    if (route.table != kMainTable || route.is_default() || !route.destination.contains(address))
+      continue;
+    if (longest == nullptr || route.destination.length > longest->destination.length)
+      longest = &route;
+  }
+  if (longest == nullptr || !longest->leaves_by(cluster)) return nullptr;
+  const auto sources = config.all_sources();
+  const bool on_egress_link = std::any_of(sources.begin(), sources.end(), [&](const IpPrefix& own) {
+    return own.contains(address) && own.length > longest->destination.length;
+  });
+  const bool is_gateway = config.gateway[address.family()] == address;
+  return on_egress_link || is_gateway ? nullptr : longest;
+}
+
 // What the text alone does not show: a destination that this pod holds is an error, one to which
 // the pod's routes lead by the cluster interface a warning, one for each route.
-Result<void> check_destinations(const DestinationTable& table, const HostFacts& facts,
+Result<void> check_destinations(const RouterConfig& config, const HostFacts& facts,
                                 LinkChoice& links) {
   std::set<IpPrefix> warned;
-  for (const auto& [address, line] : destination_lines(table)) {
+  for (const auto& [address, line] : destination_lines(config.destinations)) {
     const std::string object =
         "EGRESS_DESTINATION line " + std::to_string(line) + ", " + to_text(address);
     for (const auto& own : facts.addresses) {
@@ -309,16 +331,12 @@ Result<void> check_destinations(const DestinationTable& table, const HostFacts& 
                    "is an address of this pod itself, on " + own.link,
                    "name a host of the external network"};
     }
-    for (const auto& route : facts.routes) {
-      if (route.is_default() || !route.leaves_by(links.cluster_name) ||
-          !route.destination.contains(address) || !warned.insert(route.destination).second) {
-        continue;
-      }
-      links.warnings.push_back(object + ": is an address of the cluster (" +
-                               to_text(route.destination) + " by " + links.cluster_name +
-                               "): the connection leaves by " + links.egress_name +
-                               ", and only the external network can answer it");
-    }
+    const Route* route = cluster_route_to(address, config, facts, links.cluster_name);
+    if (route == nullptr || !warned.insert(route->destination).second) continue;
+    links.warnings.push_back(object + ": is an address of the cluster (" +
+                             to_text(route->destination) + " by " + links.cluster_name +
+                             "): what is sent to it is dropped, because it would leave by " +
+                             links.cluster_name);
   }
   return {};
 }
@@ -328,8 +346,7 @@ Result<void> check_destinations(const DestinationTable& table, const HostFacts& 
 Result<NetworkPlan> make_plan(const RouterConfig& config, const HostFacts& facts, Assume assume) {
   auto links = choose_links(config, facts, assume);
   if (!links) return links.error();
-  if (auto checked = check_destinations(config.destinations, facts, *links); !checked)
-    return checked.error();
+  if (auto checked = check_destinations(config, facts, *links); !checked) return checked.error();
   return Planner(config, facts, std::move(*links)).plan();
 }
 

@@ -172,14 +172,24 @@ std::string to_text(const NetworkPlan& plan) {
   return text + "\n# the ruleset, for nft -f\n" + to_nft_text(plan);
 }
 
+// Without the lifetimes themselves, which pass.
+std::string attributes_text(const LinkAddress& address) {
+  return std::string(address.lifetimes ? " dynamic" : "") +
+         (address.no_prefix_route ? " noprefixroute" : "") +
+         (address.metric != 0 ? " metric " + std::to_string(address.metric) : "");
+}
+
 std::set<std::string> state_lines(const HostFacts& facts) {
   std::set<std::string> lines;
   for (const auto& link : facts.links)
     lines.insert("link " + link.name + (link.up ? " up" : " down"));
   for (const auto& address : facts.addresses)
-    lines.insert("address " + to_text(address.prefix) + " dev " + address.link);
-  for (const auto& route : facts.routes)
-    lines.insert(std::string(to_text(route.family())) + " route " + route_text(route));
+    lines.insert("address " + to_text(address.prefix) + " dev " + address.link +
+                 attributes_text(address));
+  for (const auto* routes : {&facts.routes, &facts.other_routes}) {
+    for (const auto& route : *routes)
+      lines.insert(std::string(to_text(route.family())) + " route " + route_text(route));
+  }
   for (const auto& rule : facts.rules)
     lines.insert(std::string(to_text(rule.family)) + " rule " + rule_text(rule));
   for (const auto& [key, value] : facts.sysctls) lines.insert("sysctl " + key + "=" + value);

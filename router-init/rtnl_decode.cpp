@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <span>
 
 namespace egress::router {
@@ -159,7 +160,17 @@ std::optional<LinkAddress> decode_address(const nlmsghdr& message, const LinkNam
   const int type = attributes.find(IFA_LOCAL) != nullptr ? IFA_LOCAL : IFA_ADDRESS;
   const auto prefix = to_prefix(*family, attributes.bytes(type), header->ifa_prefixlen);
   if (!prefix || attributes.find(type) == nullptr) return std::nullopt;
-  return LinkAddress{name->second, *prefix, header->ifa_scope == RT_SCOPE_LINK};
+  LinkAddress address{name->second, *prefix, header->ifa_scope == RT_SCOPE_LINK};
+  const std::uint32_t flags = attributes.u32(IFA_FLAGS).value_or(header->ifa_flags);
+  address.no_prefix_route = (flags & IFA_F_NOPREFIXROUTE) != 0;
+  address.metric = attributes.u32(IFA_RT_PRIORITY).value_or(0);
+  ifa_cacheinfo times{};
+  const auto bytes = attributes.bytes(IFA_CACHEINFO);
+  if (bytes.size() >= sizeof times && (flags & IFA_F_PERMANENT) == 0) {
+    std::memcpy(&times, bytes.data(), sizeof times);
+    address.lifetimes = {times.ifa_valid, times.ifa_prefered};
+  }
+  return address;
 }
 
 std::optional<Route> decode_route(const nlmsghdr& message, const LinkNames& names) {

@@ -197,8 +197,16 @@ Result<NlMessage> encode_add_address(const LinkAddress& address, int index) {
   const RtnlAddress made = make_link_address(address, index);
   if (!made) return out_of_memory(ExitCode::address);
   if (address.prefix.family() == Family::v6) ::rtnl_addr_set_flags(made.get(), IFA_F_NODAD);
+  if (address.no_prefix_route) ::rtnl_addr_set_flags(made.get(), IFA_F_NOPREFIXROUTE);
+  if (address.lifetimes) {
+    ::rtnl_addr_set_valid_lifetime(made.get(), address.lifetimes->valid);
+    ::rtnl_addr_set_preferred_lifetime(made.get(), address.lifetimes->preferred);
+  }
   return made_by(ExitCode::address, [&](nl_msg** message) {
-    return ::rtnl_addr_build_add_request(made.get(), NLM_F_CREATE | NLM_F_EXCL, message);
+    const int built = ::rtnl_addr_build_add_request(made.get(), NLM_F_CREATE | NLM_F_EXCL, message);
+    // libnl knows no such attribute.
+    if (built < 0 || address.metric == 0) return built;
+    return ::nla_put_u32(*message, IFA_RT_PRIORITY, address.metric);
   });
 }
 

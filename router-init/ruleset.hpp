@@ -15,8 +15,8 @@ namespace egress::router {
 inline constexpr const char* kTableName = "egress_router";  // family inet
 
 // Marks packets that came in by the cluster interface, so that the answers which the kernel itself
-// makes to them (ICMP errors; net.*.fwmark_reflect) go back the same way. One bit, so that others
-// may use the rest.
+// makes to them (ICMP errors; net.*.fwmark_reflect) go back the same way, and no other errors go
+// there. One bit, so that others may use the rest.
 inline constexpr std::uint32_t kClusterMark = 0x20000000;
 
 // Which of several addresses a connection leaves with.

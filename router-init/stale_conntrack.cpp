@@ -50,14 +50,15 @@ std::optional<StaleConntrack::Target> StaleConntrack::target_of(
   return std::nullopt;
 }
 
-// What is translated leaves from an egress IP, so both its ends differ. What is not, although the
-// ruleset names it, began before the entry was there, or before the first ruleset was.
+// The ruleset translates only what is sent to the pod's own address. What it translates leaves from
+// an egress IP, so both its ends differ. What is not, although the ruleset names it, began before
+// the entry was there, or before the first ruleset was.
 bool StaleConntrack::contains(const Flow& flow) const {
   if (flow.source_translated != flow.destination_translated) return false;
+  if (!pod_addresses_.contains(flow.destination)) return false;
   const auto desired = target_of(flow.destination.family(), flow.protocol, flow.port);
   if (flow.destination_translated) return desired != Target{flow.target, flow.target_port};
-  const bool from_outside_the_pod = !pod_addresses_.contains(flow.source);
-  return desired && from_outside_the_pod && pod_addresses_.contains(flow.destination);
+  return desired && !pod_addresses_.contains(flow.source);
 }
 
 }  // namespace egress::router

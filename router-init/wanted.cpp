@@ -21,11 +21,16 @@ void accept_cluster_advertisements(const HostFacts& facts, const std::string& cl
                                    std::vector<SetSysctl>& settings) {
   const auto now = facts.sysctls.find(link_key(Family::v6, cluster, "accept_ra"));
   if (now == facts.sysctls.end()) return;
-  const bool in_use =
+  const bool gave_route =
       std::any_of(facts.routes.begin(), facts.routes.end(), [&](const Route& route) {
         return route.protocol == kRouterAdvertisementProtocol && route.leaves_by(cluster);
       });
-  if (!in_use && now->second != "2") return;
+  const bool gave_address =
+      std::any_of(facts.addresses.begin(), facts.addresses.end(), [&](const LinkAddress& address) {
+        return address.link == cluster && address.prefix.family() == Family::v6 &&
+               !address.link_scope && address.lifetimes;
+      });
+  if (!gave_route && !gave_address && now->second != "2") return;
   settings.push_back({now->first, "2"});
   settings.push_back({link_key(Family::v6, cluster, "accept_ra_defrtr"), "0"});
 }
@@ -36,15 +41,13 @@ std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const HostFact
                                       const std::string& egress, const std::string& cluster) {
   std::vector<SetSysctl> settings;
   if (!config.sources.v6.empty()) accept_cluster_advertisements(facts, cluster, settings);
-  if (config.translates()) {
-    if (!config.sources.v4.empty()) {
-      settings.push_back({"net/ipv4/ip_forward", "1"});
-      settings.push_back({"net/ipv4/fwmark_reflect", "1"});
-    }
-    if (!config.sources.v6.empty()) {
-      settings.push_back({"net/ipv6/conf/all/forwarding", "1"});
-      settings.push_back({"net/ipv6/fwmark_reflect", "1"});
-    }
+  if (!config.sources.v4.empty()) {
+    if (config.translates()) settings.push_back({"net/ipv4/ip_forward", "1"});
+    settings.push_back({"net/ipv4/fwmark_reflect", "1"});
+  }
+  if (!config.sources.v6.empty()) {
+    if (config.translates()) settings.push_back({"net/ipv6/conf/all/forwarding", "1"});
+    settings.push_back({"net/ipv6/fwmark_reflect", "1"});
   }
   // Forwarding needs `all` and the link to agree on redirects, a host either of them: both are off.
   settings.push_back({"net/ipv4/conf/all/accept_redirects", "0"});
@@ -58,6 +61,10 @@ std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const HostFact
   settings.push_back({link_key(Family::v4, egress, "arp_ignore"), "1"});
   settings.push_back({link_key(Family::v4, cluster, "arp_ignore"), "1"});
   settings.push_back({link_key(Family::v4, egress, "arp_announce"), "2"});
+  // No other host's address is answered for: `all` would make each link a proxy.
+  settings.push_back({link_key(Family::v4, "all", "proxy_arp"), "0"});
+  settings.push_back({link_key(Family::v4, egress, "proxy_arp"), "0"});
+  settings.push_back({link_key(Family::v4, egress, "proxy_arp_pvlan"), "0"});
   // The kernel announces by itself when the link comes back.
   settings.push_back({link_key(Family::v4, egress, "arp_notify"), "1"});
   if (!config.sources.v6.empty()) {
@@ -65,6 +72,8 @@ std::vector<SetSysctl> wanted_sysctls(const RouterConfig& config, const HostFact
     settings.push_back({link_key(Family::v6, egress, "autoconf"), "0"});
     settings.push_back({link_key(Family::v6, egress, "accept_redirects"), "0"});
     settings.push_back({link_key(Family::v6, egress, "ndisc_notify"), "1"});
+    settings.push_back({link_key(Family::v6, "all", "proxy_ndp"), "0"});
+    settings.push_back({link_key(Family::v6, egress, "proxy_ndp"), "0"});
     settings.push_back({link_key(Family::v6, egress, "disable_ipv6"), "0"});
   } else {
     settings.push_back({link_key(Family::v6, egress, "disable_ipv6"), "1"});

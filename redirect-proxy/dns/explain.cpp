@@ -1,25 +1,10 @@
 #include "redirect-proxy/dns/explain.hpp"
 
-#include <optional>
-
 #include "common/endpoint.hpp"
+#include "common/port_question.hpp"
 
 namespace egress::dns {
 namespace {
-
-std::optional<LocalPort> parse_question(std::string_view text) {
-  LocalPort local;
-  if (const auto space = text.find(' '); space != text.npos) {
-    const auto protocol = parse_protocol(text.substr(0, space));
-    if (!protocol || protocol == Protocol::sctp) return std::nullopt;
-    local.protocol = *protocol;
-    text.remove_prefix(space + 1);
-  }
-  const auto port = parse_port(text);
-  if (!port) return std::nullopt;
-  local.port = *port;
-  return local;
-}
 
 std::string explain_name(const std::vector<IpAddress>& addresses, std::uint16_t port,
                          const LocalSide& local) {
@@ -37,19 +22,14 @@ std::string explain_name(const std::vector<IpAddress>& addresses, std::uint16_t 
          unused;
 }
 
-}  // namespace
-
-boost::system::result<Explanation, std::string> explain(const TargetTable& table,
-                                                        std::string_view question,
-                                                        const ExplainOptions& options) {
-  const auto local = parse_question(question);
-  if (!local) return found_expected(question, "PROTOCOL PORT, such as \"tcp 8080\" or \"udp 53\"");
-  const auto* target = find_target(table, *local);
+Explanation explain_port(const TargetTable& table, const LocalPort& local,
+                         const ExplainOptions& options) {
+  const auto* target = find_target(table, local);
   if (target == nullptr)
-    return Explanation{false, to_text(*local) + ": no line takes it, nothing listens there\n"};
-  Explanation explanation{true, to_text(*local) + ": line " + std::to_string(target->line) +
-                                    ", \"" + to_text(*target) + "\"\n"};
-  const auto port = target->remote_port(local->port);
+    return {false, to_text(local) + ": no line takes it, nothing listens there\n"};
+  Explanation explanation{true, to_text(local) + ": line " + std::to_string(target->line) + ", \"" +
+                                    to_text(*target) + "\"\n"};
+  const auto port = target->remote_port(local.port);
   for (const auto& host : target->hosts) {
     explanation.text += "  goes to " + to_text(HostPort{host, port});
     if (host.is_name() && options.resolve)
@@ -57,6 +37,23 @@ boost::system::result<Explanation, std::string> explain(const TargetTable& table
     explanation.text += "\n";
   }
   return explanation;
+}
+
+}  // namespace
+
+boost::system::result<Explanation, std::string> explain(const TargetTable& table,
+                                                        std::string_view question,
+                                                        const ExplainOptions& options) {
+  const auto asked = parse_port_question(question);
+  if (!asked || asked->protocols.front() == Protocol::sctp)
+    return found_expected(question, kPortQuestionForm);
+  Explanation all;
+  for (const auto protocol : asked->protocols) {
+    const auto one = explain_port(table, {protocol, asked->port}, options);
+    all.is_taken = all.is_taken || one.is_taken;
+    all.text += one.text;
+  }
+  return all;
 }
 
 }  // namespace egress::dns

@@ -21,7 +21,7 @@ struct ExplainOptions {
   LocalSide local;  // the addresses of this pod
 };
 
-// `question` is "tcp 8080", "udp 53" or "8080". The error is a sentence.
+// `question`: see parse_port_question, without sctp. The error is a sentence.
 boost::system::result<Explanation, std::string> explain(const TargetTable& table,
                                                         std::string_view question,
                                                         const ExplainOptions& options);

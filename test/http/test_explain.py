@@ -35,6 +35,25 @@ def test_it_says_what_the_proxy_does(origin, rules):
                     assert told.stdout.strip() in answer.body.decode().replace("&quot;", '"').replace("\n", " "), (url, told.stdout)
 
 
+def test_each_form_is_the_request_that_a_client_sends():
+    with Proxy(rules="example.test\n!*", HTTP_PROXY_CONNECT_PORTS="443") as proxy:
+        def explain(asked, **variables):
+            done = subprocess.run([BINARY, "--explain", asked], env=proxy.environment | variables, capture_output=True, text=True)
+            return done.returncode, done.stdout
+        assert explain("https://192.0.2.1/path?x") == explain("192.0.2.1:443")
+        assert explain("HTTPS://192.0.2.1:8443/") == explain("192.0.2.1:8443")
+        assert "CONNECT_PORTS" in explain("https://192.0.2.1:8443/")[1]
+        assert explain("https://[2001:db8::1]") == explain("[2001:db8::1]:443")
+        assert explain("192.0.2.1") == explain("http://192.0.2.1/")
+        assert explain("example.test") == explain("http://example.test/")
+        assert "line 1" in explain("https://example.test/")[1]
+        for nonsense in ("https://", "ftp://a.test/", "a b", ""):
+            assert explain(nonsense)[0] == 2, nonsense
+        code, told = explain("192.0.2.1", EGRESS_HTTP_PROXY_ENFORCE="off")
+        assert code == 1 and "ENFORCE=off" in told
+        assert "ENFORCE" not in explain("192.0.2.1")[1]
+
+
 def test_the_documented_rule_opens_loopback(origin):
     with Proxy(rules="127.0.0.0/8") as proxy, Client(proxy.port) as client:
         assert client.ask(f"GET http://127.0.0.1:{origin.port}/ HTTP/1.1\r\nHost: x\r\n\r\n").status == 200

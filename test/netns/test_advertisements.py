@@ -4,7 +4,7 @@ the default route that it has from them, and ignore those that come later."""
 import json
 
 import pytest
-from scapy.layers.inet6 import ICMPv6ND_RA, ICMPv6NDOptSrcLLAddr, IPv6
+from scapy.layers.inet6 import ICMPv6ND_RA, ICMPv6NDOptPrefixInfo, ICMPv6NDOptSrcLLAddr, IPv6
 from scapy.layers.l2 import Ether
 
 import shapes
@@ -41,6 +41,22 @@ def advertised(make_lab):
 
     wait_for(learned, "the advertised default route")
     return lab
+
+
+def test_advertised_addresses_stay_although_no_default_route_is_advertised(make_lab):
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    set_sysctls("pod", {"net/ipv6/conf/eth0/accept_ra": 1, "net/ipv6/conf/eth0/autoconf": 1})
+
+    def has_address_by(prefix):
+        mac = lab.mac("cluster", "pod")
+        send_frame("cluster", "pod", Ether(src=mac, dst="33:33:00:00:00:01") / IPv6(src=ROUTER, dst="ff02::1", hlim=255)
+                   / ICMPv6ND_RA(routerlifetime=0) / ICMPv6NDOptSrcLLAddr(lladdr=mac)
+                   / ICMPv6NDOptPrefixInfo(prefix=f"{prefix}::", prefixlen=64))
+        return f"{prefix}:" in run("pod", "ip", "-6", "address", "show", "dev", "eth0").stdout
+
+    wait_for(lambda: has_address_by("fd01:1:1:9"), "the first advertised address")
+    lab.router(lab.dual_stack(**FAST))
+    wait_for(lambda: has_address_by("fd01:1:1:a"), "the address of a later advertisement")
 
 
 def test_set_up_keeps_the_advertised_way_to_the_cluster(advertised):

@@ -1,14 +1,18 @@
 """A host on the external segment that knows the cluster's addresses, the pod's MAC address and the tuple of a flow: it
 cannot write into the flow, nor make the pod send anything into the cluster."""
 
+import json
+import socket
+
 import pytest
-from scapy.layers.inet import ICMP, fragment
-from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, IPv6ExtHdrFragment, fragment6
+from scapy.layers.inet import fragment
+from scapy.layers.inet6 import (HBHOptUnknown, ICMPv6ND_NS, ICMPv6TimeExceeded, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+                                IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, fragment6)
 from scapy.layers.l2 import Ether
 
 import shapes
 from capture import Capture
-from netns import run
+from netns import run, set_sysctls
 from packets import IP, LAYER, TCP, UDP, IPv6, add_route, between, ip_of, send_frame, send_ip
 from peers import answers, ask, connect, receive
 from recorder import Recorder
@@ -151,6 +155,34 @@ def test_no_error_is_provoked_towards_the_cluster(target, wires, what):
             data = MARK
         target.attack(packet / data)
     ask("client", "tcp", target.pod, PORT)
+    wires.assert_ignored()
+
+
+def incomplete(source, destination, mark):
+    """The first fragment of a datagram: the kernel reports that the rest did not come (RFC 8200 §4.5)."""
+    first = bytes(UDP(sport=5353, dport=999, len=2000) / (mark + b"x" * 200))
+    return IPv6(src=source, dst=destination) / IPv6ExtHdrFragment(id=4711, m=1, nh=socket.IPPROTO_UDP) / first[:208]
+
+
+@pytest.mark.parametrize("family", [6])
+def test_no_error_about_headers_is_provoked_towards_the_cluster(target, wires):
+    """Headers that the kernel looks at before the first chain, or behind the last one that drops. To a cluster client
+    it does report them."""
+    lab, client, pod = target.lab, target.client, target.pod
+    set_sysctls("pod", {"net/ipv6/icmp/ratelimit": 0, "net/netfilter/nf_conntrack_frag6_timeout": 1})
+    [link] = json.loads(run("pod", "ip", "-json", "-6", "address", "show", "dev", "macvlan0").stdout)
+    link_local = next(one["local"] for one in link["addr_info"] if one["scope"] == "link")
+    report = HBHOptUnknown(otype=0x9e, optlen=len(MARK), optdata=MARK)  # RFC 8200 §4.2: discard, and report
+    solicitation = ICMPv6ND_NS(tgt=shapes.SOURCE[6]) / MARK
+    headers = (IPv6ExtHdrHopByHop(options=[report]), IPv6ExtHdrDestOpt(options=[report]),
+               IPv6ExtHdrRouting(type=77, segleft=1, addresses=[client]))
+    for destination in (pod, shapes.SOURCE[6], link_local, "ff02::1"):
+        for header in headers:
+            for data in (UDP(sport=5353, dport=999) / MARK, solicitation):
+                target.attack(IPv6(src=client, dst=destination, hlim=255) / header / data)
+        target.attack(incomplete(client, destination, MARK))
+    send_ip("client", incomplete(client, pod, b"genuine"))
+    wires.cluster.wait_for(lambda frame: ICMPv6TimeExceeded in (ip_of(frame) or ()), "the error for the client")
     wires.assert_ignored()
 
 

@@ -5,10 +5,10 @@ import pytest
 from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import (ICMPv6ND_RA, ICMPv6ND_Redirect, ICMPv6NDOptDstLLAddr, ICMPv6NDOptPrefixInfo,
                                 ICMPv6NDOptSrcLLAddr, IPv6)
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import ARP, Ether
 
 import shapes
-from capture import Capture
+from capture import Capture, parse_arp
 from dns_proxy import UNPRIVILEGED
 from lab import programs
 from netns import run, set_sysctls, start, wait_for
@@ -136,6 +136,28 @@ def test_router_advertisement_is_ignored(closed):
         arriving.wait_for(lambda frame: b"\x0b\xad" in frame, "the advertisement")
     closed.works_for_the_client(6)
     assert lab.changes(before) == []
+
+
+def arp_reply_for(address):
+    def matches(frame):
+        arp = parse_arp(frame)
+        return arp is not None and arp.operation == "reply" and arp.sender == address
+    return matches
+
+
+def test_addresses_of_the_cluster_are_not_answered_for(make_lab, shape):
+    """A pod whose namespace has proxy ARP on for every link."""
+    lab = make_lab(shape)
+    set_sysctls("pod", {"net/ipv4/conf/all/proxy_arp": 1, "net/ipv4/conf/default/proxy_arp": 1})
+    lab.router(lab.variables(EGRESS_ADDRESS_PROBE="off"))
+    set_sysctls("pod", {"net/ipv4/neigh/macvlan0/proxy_delay": 0})
+    asker = lab.mac("neighbour", "eth0")
+    with Capture("neighbour", "eth0") as heard:
+        for address in (shape.client4, shapes.SOURCE4):
+            send_frame("neighbour", "eth0", Ether(src=asker, dst="ff:ff:ff:ff:ff:ff")
+                       / ARP(op="who-has", hwsrc=asker, psrc=shapes.NEIGHBOUR4, pdst=address))
+        heard.wait_for(arp_reply_for(shapes.SOURCE4), "the answer for EGRESS_SOURCE")
+        assert heard.all(arp_reply_for(shape.client4)) == []
 
 
 @pytest.mark.parametrize("victim, link, heeds", [("neighbour", "eth0", True), ("pod", "macvlan0", False)])

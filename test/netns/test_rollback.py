@@ -35,6 +35,28 @@ def test_side_effects_of_the_kernel_are_rolled_back(make_lab):
     assert AS_BEFORE in done.stderr
 
 
+def test_addresses_and_routes_that_went_with_ipv6_are_restored_whole(make_lab):
+    lab = make_lab(shapes.OPENSHIFT_SDN)
+    run("pod", "ip", "link", "set", "macvlan0", "up")
+    for address in ("2001:db8:9::1/64 valid_lft 3600 preferred_lft 0", "2001:db8:8::1/64 metric 77 noprefixroute",
+                    "2001:db8:7::1/64 metric 78"):
+        run("pod", "ip", "address", "add", *address.split(), "dev", "macvlan0", "nodad")
+    run("pod", "ip", "-6", "route", "add", "default", "via", "2001:db8:9::2", "dev", "macvlan0", "table", "100")
+
+    def attributes():
+        [link] = json.loads(run("pod", "ip", "-json", "-6", "address", "show", "dev", "macvlan0").stdout)
+        return sorted((one["local"], one["valid_life_time"] <= 3600, one["preferred_life_time"] == 0, one.get("metric"),
+                       one.get("noprefixroute")) for one in link["addr_info"] if one["scope"] == "global")
+
+    before, routes = attributes(), lab.state()["routes6"]
+    done = lab.router(lab.variables(**FAST | SILENT | {"EGRESS_GATEWAY": "10.42.253.99"}), check=False)
+    assert done.returncode == GATEWAY
+    assert attributes() == before
+    assert [{key: value for key, value in route.items() if key != "expires"} for route in lab.state()["routes6"]
+            ] == [{key: value for key, value in route.items() if key != "expires"} for route in routes]
+    assert AS_BEFORE in done.stderr
+
+
 def test_side_effects_of_ipv6_forwarding_are_rolled_back(make_lab):
     lab = make_lab(shapes.OPENSHIFT_SDN)
     set_sysctls("pod", {"net/ipv6/conf/eth0/forwarding": 1, "net/ipv6/conf/default/forwarding": 1})

@@ -29,8 +29,8 @@ def rules(lab):
     return essence(lab.state())["nftables"]
 
 
-@pytest.mark.parametrize("chain", ["address_filter", "mark_cluster", "translate", "masquerade_as_source", "input",
-                                   "forward", "leak_guard"])
+@pytest.mark.parametrize("chain", ["address_filter", "translate", "masquerade_as_source", "input", "forward",
+                                   "error_guard", "leak_guard"])
 def test_a_flushed_chain_is_restored(ready, chain):
     before = rules(ready)
     run("pod", "nft", f"flush chain {TABLE} {chain}")

@@ -130,7 +130,10 @@ TEST_CASE("what --explain tells: the line, the hosts, and with DNS the addresses
   CHECK(explain(table, "81", {})->text ==
         "tcp/81: line 1, \"80-81 tcp www.example.com,192.0.2.7 8080-8081\"\n"
         "  goes to www.example.com:8081\n"
-        "  goes to 192.0.2.7:8081\n");
+        "  goes to 192.0.2.7:8081\n"
+        "udp/81: no line takes it, nothing listens there\n");
+  CHECK(explain(table, "tcp/81", {})->text == explain(table, "tcp:81", {})->text);
+  CHECK(explain(table, "81", {})->is_taken);
   CHECK(explain(table, "tcp 80", {resolve, {}})->text ==
         "tcp/80: line 1, \"80-81 tcp www.example.com,192.0.2.7 8080-8081\"\n"
         "  goes to www.example.com:8080, now 192.0.2.1:8080 [2001:db8::1]:8080\n"

@@ -24,8 +24,9 @@ RouterConfig reference(const std::string& mode = "init", const std::string& sour
 
 std::string answer(const std::string& question, const RouterConfig& config = reference()) {
   Diagnostics diagnostics;
-  const auto text = explain(config, question, diagnostics);
-  return text + diagnostics.to_text(Severity::error);
+  const auto explained = explain(config, question, diagnostics);
+  CHECK(explained.is_forwarded == (explained.text.find(": goes to ") != std::string::npos));
+  return explained.text + diagnostics.to_text(Severity::error);
 }
 
 TEST_CASE("which entry takes a connection") {
@@ -63,15 +64,20 @@ TEST_CASE("a proxy mode forwards nothing") {
         "connections\n");
 }
 
-TEST_CASE("questions that are refused") {
-  CHECK(answer("8443").starts_with(
-      "--explain:1:1: error: found \"8443\", expected the protocol first"));
-  CHECK(answer("tcp").starts_with("--explain:1:1: error: found \"tcp\", expected a port after it"));
-  CHECK(answer("tcp 0").starts_with(
-      "--explain:1:5: error: found \"0\", expected a port from 1 to 65535"));
-  CHECK(
-      answer("tcp 80 81").starts_with("--explain:1:8: error: found \"81\", expected nothing more"));
-  CHECK(answer("").starts_with("--explain:1:1: error: found \"\", expected a protocol and a port"));
+TEST_CASE("a port is asked for in each common spelling") {
+  const auto expected = answer("tcp 8443");
+  CHECK(answer("tcp/8443") == expected);
+  CHECK(answer("tcp:8443") == expected);
+  CHECK(answer("8443") == expected + answer("udp 8443"));
+}
+
+TEST_CASE("questions that are rejected") {
+  for (const std::string question :
+       {"", "tcp", "tcp 0", "tcp 80 81", "bogus", "bogus 80", "TCP 80", "80 tcp"}) {
+    INFO(question);
+    CHECK(answer(question).starts_with("--explain:1:1: error: found \"" + question +
+                                       "\", expected a port, alone or with its protocol"));
+  }
 }
 
 }  // namespace

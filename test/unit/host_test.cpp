@@ -69,6 +69,10 @@ TEST_CASE("what is no host name is refused, with the reason") {
       {"a\0b"s, "holds \"\\x00\""},
       {"a\x01", "holds \"\\x01\""},
       {"\xf4\x96\x8c\x84.test", "write the name in its A-label form"},  // above U+10FFFF
+      {"\u201cexample.com\u201d", "holds a typographic character: type a plain \""},
+      {"a.test\u2019", "holds a typographic character: type a plain '"},
+      {"a\u00a0b", "holds a typographic character: type a plain space"},
+      {"a\u2013b.test", "holds a typographic character: type a plain -"},
       {"a\xff", "is not plain ASCII: write the name in its A-label form"},
       {"bad\u3002test", "is not plain ASCII: write it as \"bad.test\""},
       {"ba\u00add.test", "write it as \"bad.test\""},

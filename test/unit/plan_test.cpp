@@ -96,6 +96,8 @@ TEST_CASE("the reference pod on Calico, step by step") {
       "sysctl -w net/ipv4/conf/macvlan0/arp_ignore=1",
       "sysctl -w net/ipv4/conf/eth0/arp_ignore=1",
       "sysctl -w net/ipv4/conf/macvlan0/arp_announce=2",
+      "sysctl -w net/ipv4/conf/macvlan0/proxy_arp=0",
+      "sysctl -w net/ipv4/conf/macvlan0/proxy_arp_pvlan=0",
       "sysctl -w net/ipv4/conf/macvlan0/arp_notify=1",
       "sysctl -w net/ipv6/conf/macvlan0/disable_ipv6=1",
       "ip link set dev macvlan0 up",
@@ -242,8 +244,14 @@ TEST_CASE("a destination that the pod holds is rejected, one of the cluster is a
   CHECK(plan.warnings ==
         std::vector<std::string>{
             "EGRESS_DESTINATION line 3, 10.130.0.7: is an address of the cluster (10.128.0.0/14 by "
-            "eth0): the connection leaves by macvlan0, and only the external network can answer "
-            "it"});
+            "eth0): what is sent to it is dropped, because it would leave by eth0"});
+
+  HostFacts nearer = openshift_sdn_pod();  // a longer route outside takes it
+  Route outside;
+  outside.destination = prefix("10.130.0.0/24");
+  outside.next_hops = {{"macvlan0", {}, false}};
+  nearer.routes.push_back(outside);
+  CHECK(plan_for(config, nearer).warnings.empty());
 }
 
 TEST_CASE("the guard stands before anything else changes, the translation after all") {

@@ -60,10 +60,11 @@ TEST_CASE("as JSON, every step has its action, stage and command") {
   CHECK(json["version"] == 1);
   CHECK(json["nft"] == to_nft_text(plan));
   REQUIRE(json["steps"].size() == plan.steps.size());
-  for (const auto& step : json["steps"]) {
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const auto& step = json["steps"][i];
     CHECK_FALSE(step["action"].get<std::string>().empty());
     CHECK_FALSE(step["stage"].get<std::string>().empty());
-    CHECK(step["present"] == false);
+    CHECK(step["present"] == plan.steps[i].present);
   }
   CHECK(json["steps"][1] == nlohmann::json::parse(R"({
     "action": "create_macvlan", "link": "egress-new", "parent": "ens3", "node_netns": "/proc/1/ns/net",

@@ -94,7 +94,9 @@ TEST_CASE("rules that are packed are read again") {
 TEST_CASE("addresses that are packed are read again") {
   for (const auto& address : {LinkAddress{"macvlan0", prefix("10.42.253.46/24"), false},
                               LinkAddress{"macvlan0", prefix("2001:db8:42::46/64"), false},
-                              LinkAddress{"macvlan0", prefix("169.254.7.7/16"), true}}) {
+                              LinkAddress{"macvlan0", prefix("169.254.7.7/16"), true},
+                              LinkAddress{"macvlan0", prefix("2001:db8:42::46/64"), false, true, 77,
+                                          Lifetimes{3600, 0}}}) {
     const auto message = encode_add_address(address, 7);
     CHECK(decode_address(header(message), kNames) == address);
   }
