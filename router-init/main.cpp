@@ -41,7 +41,8 @@ struct Options {
 std::string help_footer() {
   return to_help_text(variables()) + "\n" +
          wrap(
-             "Exit codes: 0 done, 1 unexpected failure, 2 command line, 3 configuration, 4 what "
+             "Exit codes: 0 done, 1 --explain: not forwarded, 1 unexpected failure, 2 command "
+             "line, 3 configuration, 4 what "
              "the "
              "pod or node lacks, 5 link, 6 sysctl, 7 EGRESS_SOURCE is held by another host, 8 "
              "address, 9 route or rule, 10 gateway, 11 nftables.",
