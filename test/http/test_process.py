@@ -44,6 +44,13 @@ def test_term_lets_requests_finish():
         assert proxy.process.wait(5) == 0
 
 
+def is_ready(proxy):
+    try:
+        return bool(proxy.admin("/readyz"))
+    except urllib.error.HTTPError:
+        return False
+
+
 PHASES = {  # by name: what the client sends, and the origin before it falls silent
     "response": (GET, ""),
     "body": (GET, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfirst"),
@@ -85,7 +92,8 @@ def test_the_end_cuts_what_is_under_way(tmp_path, threads, twice):
                 wait_for(lambda: not pending, "the origin to be asked")
         wait_for(lambda: proxy.status()["connections"]["open"] == len(clients), "all to be under way")
         proxy.signal()
-        if twice:
+        if twice:  # not before the first one was taken: equal signals that wait are one
+            wait_for(lambda: not is_ready(proxy), "the drain to begin")
             proxy.signal()
         assert proxy.process.wait(5) == 0, proxy.process.stderr.read()
         for client in clients:
