@@ -68,6 +68,6 @@ class DnsProxy:
         if self.process.poll() is None:
             self.process.kill()
         try:
-            self.process.communicate(timeout=10)
+            print(self.process.communicate(timeout=10)[1])  # for a test that failed
         except (ValueError, subprocess.TimeoutExpired):
             self.process.wait(10)
