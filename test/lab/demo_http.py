@@ -28,7 +28,7 @@ REQUESTS = (
     (f"http://{shapes.NEIGHBOUR4}/", False, 403, 'by line 3 of EGRESS_HTTP_PROXY_DESTINATION, "!10.42.253.0/24"'),
     ("http://intranet.example.com/", False, 403, 'by line 3 of EGRESS_HTTP_PROXY_DESTINATION, "!10.42.253.0/24"'),
     ("http://169.254.169.254/latest/", False, 403, "link-local"),
-    ("http://nowhere.example.com/", False, 502, "the name resolves to no address"),
+    ("http://nowhere.example.com/", False, 502, "the name does not resolve"),
 )
 
 
