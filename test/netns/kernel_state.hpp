@@ -20,7 +20,10 @@ namespace egress::router::test {
 // Without link-local addresses, which come at a time of their own.
 inline constexpr const char* kMakePair =
     "sysctl -qw net.ipv6.conf.default.addr_gen_mode=1;"
-    "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip link set eth0 up";
+    "ip link add eth0 type veth peer name peer0 && ip link set peer0 up && ip link set eth0 up;"
+    // The kernel sets IPv6 up on a link once it has seen the carrier, a moment later.
+    "for i in $(seq 500); do [ $(ip -6 route show table all | grep -c ff00::/8) = 2 ] && break; "
+    "sleep 0.01; done";
 
 inline int index_of(const std::string& link) {
   return static_cast<int>(::if_nametoindex(link.c_str()));
