@@ -1,5 +1,5 @@
 // From a request's host to a connection: the evaluation, which --explain shares with the running
-// proxy, and the dial, with their failures as a client is told of them. Adds no address to those
+// proxy, and the dial, with their failures as a client sees them. Adds no address to those
 // that the policy admits.
 #pragma once
 
